@@ -225,7 +225,12 @@ class TextTokenizer:
         """The last token at or before `kept` that opens a word: white space follows a non-space, or the very start."""
         for i in range(kept, 0, -1):
             at = ends[i]
-            if at < cut and _starts_character(whole, at) and whole[at : at + 1].isspace() and not whole[at - 1 : at].isspace():
+            if (
+                at < cut
+                and _starts_character(whole, at)
+                and whole[at : at + 1].isspace()
+                and not whole[at - 1 : at].isspace()
+            ):
                 return i
         return 0
 

@@ -107,7 +107,12 @@ class Node:
         above = None if parent is None else parent.id
         ids = tuple(int(i) for i in token_ids)
         return cls(
-            node_id(above, kept, ids, tokenizer), above, kept, ids, author, None if logprobs is None else tuple(logprobs)
+            node_id(above, kept, ids, tokenizer),
+            above,
+            kept,
+            ids,
+            author,
+            None if logprobs is None else tuple(logprobs),
         )
 
 

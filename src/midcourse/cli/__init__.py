@@ -1,1 +1,144 @@
-"""The command line: one short function per command, heavy imports inside."""
+"""The command line: one short function per command, heavy imports inside the functions.
+
+This module only puts the commands together and turns errors into one sentence. It refuses to know what they do, and
+importing it must not import torch: `midcourse --help` answers at once.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from midcourse import __version__
+from midcourse.errors import MidcourseError
+
+__all__ = ["app", "main"]
+
+HELP = """
+Fine-tune a language model on the corrections a person makes while it writes.
+
+Bring steers in, train on them, see what it gained and what it cost, talk to the result:
+
+```
+midcourse import steers my-steers.jsonl
+midcourse train midcourse.db --model builtin --output_dir runs/first
+midcourse eval midcourse.db --model builtin --adapter runs/first --output_dir runs/first/report
+midcourse chat --adapter runs/first --compare
+```
+
+Something does not work? `midcourse doctor` says what is wrong and how to mend it. MIDCOURSE_TRACEBACK=1 shows where
+an error came from.
+"""
+
+
+class OneSentence(TyperGroup):
+    """The top command: whatever goes wrong below it becomes one sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a user's mistake or a broken machine exits 2, Ctrl-C exits 130."""
+        with errors_in_one_sentence():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def errors_in_one_sentence() -> Iterator[None]:
+    """Print known errors without a traceback. A bug keeps its traceback: it is for whoever mends it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        raise typer.Exit(130) from None
+    except (MidcourseError, MemoryError, OSError) as error:
+        sentence = _sentence(error)
+        if sentence is None or os.environ.get("MIDCOURSE_TRACEBACK"):
+            raise
+        _say(sentence)
+        raise typer.Exit(2) from None
+
+
+def _sentence(error: Exception) -> str | None:
+    """The sentence for an error, None where only a traceback helps."""
+    if isinstance(error, MidcourseError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this. Close other programs, or use a smaller model or batch."
+    if not isinstance(error, OSError):
+        return None
+    where = f" while writing {error.filename}" if error.filename else ""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"The disk is full{where}. Nothing that was there before has changed; free some space and run again."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"No permission to use {error.filename or 'a file'}. Change its rights or choose another path."
+        case errno.ENOENT | errno.EISDIR | errno.ENOTDIR if error.filename:
+            return f"{error.filename}: {(error.strerror or 'cannot be opened').lower()}. Check the path."
+    return None
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True).print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+app = typer.Typer(
+    name="midcourse",
+    help=HELP,
+    cls=OneSentence,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"midcourse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that come before a command."""
+
+
+def _add_commands() -> None:
+    """Commands in the order in which a newcomer meets them."""
+    import importlib
+
+    parts = [
+        ("import", "importing", "app"),
+        ("steers", "steers", "app"),
+        ("model", "models", "app"),
+        ("train", "training", "train"),
+        ("eval", "evaluation", "evaluate"),
+        ("chat", "models", "chat"),
+        ("doctor", "doctor", "doctor"),
+    ]
+    for name, module, attribute in parts:
+        try:
+            part = getattr(importlib.import_module(f"midcourse.cli.{module}"), attribute)
+        except ModuleNotFoundError as error:
+            if error.name != f"midcourse.cli.{module}":
+                raise
+            continue
+        if isinstance(part, typer.Typer):
+            app.add_typer(part, name=name)
+        else:
+            app.command(name)(part)
+
+
+_add_commands()
+
+
+def main() -> None:
+    """Entry point of the `midcourse` command."""
+    app(prog_name="midcourse")
