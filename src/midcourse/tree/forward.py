@@ -1,0 +1,99 @@
+"""Log-probabilities of the tokens of a row under a model: one packed pass, or one plain row per branch.
+
+The two paths give the same numbers; `branches` is the oracle of the tests and the way for models whose layers take no
+tree mask. Log-probabilities are read by (source, target) pairs, never by a shift: the token before a fork predicts
+several. Log-softmax is always float32, in chunks.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from midcourse.tree.attention import attention_mask, packed_refusal
+from midcourse.tree.pack import Row
+from midcourse.tree.token_tree import IntArray
+
+__all__ = ["Path", "choose_path", "gather_logps", "logits_at", "token_logps"]
+
+Path = Literal["packed", "branches"]
+_CHUNK = 512
+
+
+def choose_path(model: Any) -> tuple[Path, str | None]:
+    """`packed` where the model takes a tree mask, else `branches` and the reason."""
+    reason = packed_refusal(model.config)
+    return ("branches", reason) if reason else ("packed", None)
+
+
+def logits_at(model: Any, row: Row, sources: Tensor, path: Path = "packed") -> Tensor:
+    """Logits [S, V] read at the token indices `sources` [S] of a row, in the model's dtype."""
+    device = next(model.parameters()).device
+    if path == "branches":
+        return _branches(model, row, sources.cpu().numpy(), device)
+    ids, position = (torch.as_tensor(a, device=device)[None] for a in (row.token_ids, row.position))
+    mask = attention_mask(model.config, row, device, model.dtype)
+    out = model(
+        input_ids=ids,
+        position_ids=position,
+        attention_mask=mask,
+        logits_to_keep=sources.to(device),
+        use_cache=False,
+    )
+    logits: Tensor = out.logits[0]
+    return logits
+
+
+def _branches(model: Any, row: Row, sources: IntArray, device: torch.device) -> Tensor:
+    """One plain causal row per branch; each source is read on the first branch that holds it."""
+    wanted = np.zeros(len(row), dtype=bool)
+    wanted[sources] = True
+    where: dict[int, int] = {}
+    parts: list[Tensor] = []
+    for leaf in sorted(set(map(int, sources)), key=lambda i: -int(row.position[i])):
+        if leaf in where:
+            continue
+        path = [leaf]
+        while row.parent[path[-1]] >= 0:
+            path.append(int(row.parent[path[-1]]))
+        path.reverse()
+        read = [n for n, i in enumerate(path) if wanted[i] and i not in where]
+        out = model(
+            input_ids=torch.as_tensor(row.token_ids[path], device=device)[None],
+            logits_to_keep=torch.as_tensor(read, device=device),
+            use_cache=False,
+        )
+        where.update({path[n]: len(where) + k for k, n in enumerate(read)})
+        parts.append(out.logits[0])
+    order = torch.as_tensor([where[int(i)] for i in sources], device=device)
+    return torch.cat(parts)[order]
+
+
+def _chunk_logps(logits: Tensor, targets: Tensor) -> Tensor:
+    logits = logits.float()
+    return logits.gather(1, targets[:, None])[:, 0] - torch.logsumexp(logits, dim=1)
+
+
+def gather_logps(logits: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
+    """log softmax(logits[rows[i]])[targets[i]] in float32, [N]; chunks are recomputed in the backward pass."""
+    out = []
+    for r, t in zip(rows.split(_CHUNK), targets.split(_CHUNK), strict=True):
+        picked = logits[r]
+        if picked.requires_grad:
+            out.append(checkpoint(_chunk_logps, picked, t, use_reentrant=False))
+        else:
+            out.append(_chunk_logps(picked, t))
+    return torch.cat(out) if out else logits.new_zeros(0, dtype=torch.float32)
+
+
+def token_logps(model: Any, row: Row, indices: Tensor, path: Path = "packed") -> Tensor:
+    """log π(token | its branch) in float32, [len(indices)]; a root has none and must not be asked for."""
+    device = next(model.parameters()).device
+    parent = torch.as_tensor(row.parent)[indices.cpu()]
+    if len(parent) and int(parent.min()) < 0:
+        raise ValueError("the first token of a branch has no log-probability")
+    sources, rows = torch.unique(parent, return_inverse=True)
+    targets = torch.as_tensor(row.token_ids)[indices.cpu()].to(device)
+    return gather_logps(logits_at(model, row, sources, path), rows.to(device), targets)
