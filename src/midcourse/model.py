@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,7 +111,8 @@ def _hub(name: str) -> Path:
     except Exception as error:  # a network can fail in any way; none of them is worth a traceback
         raise ModelError(
             f"the model {name!r} is not in the local cache and the hub cannot be reached "
-            f"({type(error).__name__}). Fetch it once while online, then it is found offline too; or give `builtin` or a folder"
+            f"({type(error).__name__}). Fetch it once while online, then it is found offline too; "
+            "or give `builtin` or a folder"
         ) from error
 
 
@@ -269,7 +271,9 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
     try:
-        return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
+        with warnings.catch_warnings():  # PEFT asks transformers by an older name; nothing a user can act on
+            warnings.simplefilter("ignore", FutureWarning)
+            return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ModelError(f"the adapter {adapter} does not fit the model: {_first_line(error)}") from error
 

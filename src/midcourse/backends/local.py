@@ -1,0 +1,224 @@
+"""Generation with a model in this process: one stream that keeps its cache, and batches of samples.
+
+The stream compares what it is given with what its cache holds, crops the cache to the common prefix and reads only the
+rest, so after a correction the next token waits for the correction's own tokens alone, whatever the length. Batches
+share the reading of a prefix between its samples. Draws depend on the seed and the row, never on what else is in the
+batch. This module knows no text beyond the tokenizer's end ids, and no steers.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from midcourse.backends.protocol import Sampling, Token
+from midcourse.errors import InputError
+from midcourse.tokens import common_prefix
+
+__all__ = ["LocalBackend"]
+
+BATCH_ROWS = 32
+_CROPPABLE = {"full_attention", "sliding_attention"}
+
+
+class LocalBackend:
+    """A transformers model, or PEFT model with its adapter on or off, as a backend."""
+
+    def __init__(self, model: Any, end_ids: Sequence[int], *, adapter: bool = True) -> None:
+        """Wrap `model` (in eval mode); `end_ids` end an answer; `adapter=False` generates from the base."""
+        self.model = model
+        self.end_ids = tuple(end_ids)
+        self.adapter = adapter
+        config = model.config.get_text_config()
+        self.context: int = getattr(config, "max_position_embeddings", None) or 1 << 30
+        # Recurrent state cannot be taken back to an earlier token: such models read the prefix anew each time.
+        self._keeps = set(getattr(config, "layer_types", None) or _CROPPABLE) <= _CROPPABLE
+        self._cache: Any = None
+        self._cached: list[int] = []
+
+    # -- one stream ------------------------------------------------------------------------------------------------
+
+    def stream(self, token_ids: Sequence[int], sampling: Sampling) -> Iterator[Token]:
+        """Continue `token_ids`, see `Backend.stream`. A later stream may begin before this one is exhausted."""
+        ids = list(token_ids)
+        self._check(ids)
+        ends = self.end_ids if sampling.end_ids is None else sampling.end_ids
+        dice = torch.Generator().manual_seed(sampling.seed)
+        for step in range(min(sampling.max_new_tokens, self.context - len(ids))):
+            logits = self._read(ids)
+            logps = torch.log_softmax(logits, -1)
+            if step == 0 and sampling.banned_first:
+                logits = logits.clone()
+                logits[list(sampling.banned_first)] = -torch.inf
+            uniform = torch.rand(1, generator=dice)
+            drawn = int(_draw(logits[None], uniform, sampling.temperature, sampling.top_p)[0])
+            best: tuple[tuple[int, float], ...] = ()
+            if sampling.alternatives:
+                top = logps.topk(min(sampling.alternatives, len(logps)))
+                best = tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+            ids.append(drawn)
+            yield Token(drawn, float(logps[drawn]), best)
+            if drawn in ends:
+                return
+
+    def warm(self, token_ids: Sequence[int]) -> None:
+        """Read `token_ids` into the cache, so that a stream from them starts at once."""
+        self._check(list(token_ids))
+        self._read(list(token_ids))
+
+    def _check(self, ids: list[int]) -> None:
+        if not ids:
+            raise InputError("there is nothing to continue from: the prompt has no tokens")
+        if len(ids) >= self.context:
+            raise InputError(f"the text has {len(ids)} tokens and the model reads at most {self.context}; shorten it")
+
+    def _read(self, ids: list[int]) -> torch.Tensor:
+        """fp32 logits [V] for what follows `ids`; only what the cache does not hold yet is run."""
+        kept = min(common_prefix(ids, self._cached), len(ids) - 1) if self._keeps else 0
+        if not self._keeps and ids[:-1] == self._cached:
+            kept = len(self._cached)
+        cache, self._cache, cached = self._cache, None, self._cached
+        self._cached = []  # an interrupt in the middle of the pass leaves no half-written cache behind
+        if cache is None or kept == 0:
+            kept, cache = 0, DynamicCache(config=None if self._keeps else self.model.config)
+        elif kept < len(cached):
+            _crop(cache, kept)
+        logits = self._forward(
+            input_ids=torch.tensor([ids[kept:]], device=self.model.device), past_key_values=cache, logits_to_keep=1
+        )
+        self._cache, self._cached = cache, list(ids)
+        return logits[0, -1]
+
+    def _forward(self, **inputs: Any) -> torch.Tensor:
+        switch = contextlib.nullcontext()
+        if not self.adapter and hasattr(self.model, "disable_adapter"):
+            switch = self.model.disable_adapter()
+        with torch.inference_mode(), switch:
+            out: torch.Tensor = self.model(**inputs, use_cache=True).logits.float()
+        return out
+
+    # -- many samples ----------------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def sample_batch(
+        self,
+        prefixes: Sequence[Sequence[int]],
+        n: int = 1,
+        *,
+        max_new_tokens: int = 64,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        adapter: bool | None = None,
+        banned_first: Sequence[Sequence[int]] | None = None,
+        rows: int = BATCH_ROWS,
+    ) -> list[list[list[int]]]:
+        """Draw `n` continuations of each prefix; result[i][k] are the new ids, an end token included.
+
+        With the same seed, sample k of prefix i uses the same random numbers whatever the model, the adapter or the
+        batch, so two models are compared on common luck.
+
+        Args:
+            prefixes: Token ids, each at least one.
+            adapter: Switch for this call; None: as the backend is set.
+            banned_first: For each prefix the ids its first new token must not be.
+            rows: How many sequences run at a time.
+        """
+        for prefix in prefixes:
+            self._check(list(prefix))
+        before, self.adapter = self.adapter, self.adapter if adapter is None else adapter
+        out: list[list[list[int]]] = [[] for _ in prefixes]
+        try:
+            # Prefixes of similar length share a batch, so that little is padded.
+            order = sorted(range(len(prefixes)), key=lambda i: len(prefixes[i]))
+            per_batch = max(1, rows // max(1, n))
+            for at in range(0, len(order), per_batch):
+                part = order[at : at + per_batch]
+                bans = [tuple(banned_first[i]) if banned_first else () for i in part]
+                dice = _uniforms(seed, part, n, max_new_tokens)
+                drawn = self._batch([list(prefixes[i]) for i in part], n, dice, temperature, top_p, bans)
+                for k, i in enumerate(part):
+                    out[i] = drawn[k * n : (k + 1) * n]
+        finally:
+            self.adapter = before
+        return out
+
+    def _batch(
+        self,
+        prefixes: list[list[int]],
+        n: int,
+        dice: torch.Tensor,
+        temperature: float,
+        top_p: float,
+        bans: list[tuple[int, ...]],
+    ) -> list[list[int]]:
+        """Left-padded batch of len(prefixes) · n rows; `dice` holds one uniform number per row and step."""
+        device, longest = self.model.device, max(map(len, prefixes))
+        pad = [longest - len(p) for p in prefixes]
+        ids = torch.tensor([[0] * k + p for k, p in zip(pad, prefixes, strict=True)], device=device)
+        mask = torch.tensor([[0] * k + [1] * len(p) for k, p in zip(pad, prefixes, strict=True)], device=device)
+        position = (mask.cumsum(-1) - 1).clamp(min=0)
+        cache = DynamicCache(config=None if self._keeps else self.model.config)
+        logits = self._forward(
+            input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache, logits_to_keep=1
+        )[:, -1]
+        for row, banned in enumerate(bans):
+            logits[row, list(banned)] = -torch.inf
+        if n > 1:
+            cache.batch_repeat_interleave(n)
+            logits, mask = logits.repeat_interleave(n, 0), mask.repeat_interleave(n, 0)
+            position = position.repeat_interleave(n, 0)
+        position = position[:, -1:]
+        out: list[list[int]] = [[] for _ in range(len(prefixes) * n)]
+        live = list(range(len(out)))
+        steps = min(dice.shape[1], self.context - longest)
+        for step in range(steps):
+            drawn = _draw(logits, dice[live, step], temperature, top_p)
+            for row, token in zip(live, drawn.tolist(), strict=True):
+                out[row].append(token)
+            going = [k for k, row in enumerate(live) if out[row][-1] not in self.end_ids]
+            if not going or step + 1 == steps:
+                break
+            if len(going) < len(live):
+                pick = torch.tensor(going, device=device)
+                cache.batch_select_indices(pick)
+                live, drawn, mask, position = [live[k] for k in going], drawn[pick], mask[pick], position[pick]
+            mask = torch.cat([mask, mask.new_ones(len(live), 1)], -1)
+            position = position + 1
+            logits = self._forward(
+                input_ids=drawn[:, None], attention_mask=mask, position_ids=position, past_key_values=cache
+            )[:, -1]
+        return out
+
+
+def _draw(logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
+    """One id per row of `logits` [B, V], by inverting the distribution function at `uniform` [B]."""
+    if temperature <= 0:
+        return logits.argmax(-1)
+    probs, order = torch.softmax(logits / temperature, -1).sort(-1, descending=True)
+    total = probs.cumsum(-1)
+    if top_p < 1:
+        total = total.masked_fill(total - probs >= top_p, 0).cummax(-1).values
+    aim = uniform.to(total)[:, None] * total[:, -1:]
+    at = torch.searchsorted(total, aim, right=True).clamp(max=total.shape[-1] - 1)
+    return order.gather(-1, at)[:, 0]
+
+
+def _uniforms(seed: int, prefixes: Sequence[int], n: int, steps: int) -> torch.Tensor:
+    """One row of random numbers per (prefix, sample), [len(prefixes) · n, steps], each from a generator of its own."""
+    rows = []
+    for i in prefixes:
+        for k in range(n):
+            dice = torch.Generator().manual_seed((seed * 1_000_003 + i) * 1_009 + k)
+            rows.append(torch.rand(steps, generator=dice))
+    return torch.stack(rows)
+
+
+def _crop(cache: Any, kept: int) -> None:
+    """Keep the first `kept` tokens. Written out because transformers changed the meaning of `Cache.crop`'s number."""
+    for layer in cache.layers:
+        if layer.keys is not None:
+            layer.keys = layer.keys[..., :kept, :]
+            layer.values = layer.values[..., :kept, :]
