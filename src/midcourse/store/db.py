@@ -1,0 +1,183 @@
+"""The store: trajectories with their steers, on disk, append-only like git.
+
+A call that returns has committed, with a full sync. Nothing is overwritten: a new head, an undo or a review is a new
+record. It knows no tokenizer and no text; token ids go in and come out exactly.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from midcourse.errors import InputError, StoreError
+from midcourse.store import checks, dialects, migrations, reading, schema, writing
+from midcourse.types import Node, Place, Rejected, State, Status, Steer, Trajectory
+
+__all__ = ["Store"]
+
+
+class Store:
+    """Trajectories and steers in SQLite (a path) or PostgreSQL (a URL).
+
+    Args:
+        url: A path or an SQLAlchemy URL. None: `MIDCOURSE_STORE`, else ./midcourse.db.
+        create: Make the store if there is none. With False a missing one is an error.
+        patience: Seconds to wait while another process writes.
+
+    Raises:
+        StoreError: It cannot be opened, is something else, or has a newer schema.
+        InputError: The URL cannot be read.
+    """
+
+    def __init__(self, url: str | Path | None = None, *, create: bool = True, patience: float = 10.0) -> None:
+        self.url = dialects.read_url(url)
+        """Where it is."""
+        self.name = dialects.where(self.url)
+        """Its path or URL for messages, without a password."""
+        path = Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
+        if path is not None and str(path) not in (".", ":memory:"):
+            if path.is_dir():
+                raise StoreError(f"{path} is a folder: name a file in it with --store, e.g. {path / 'midcourse.db'}")
+            if not create and not path.exists():
+                raise StoreError(
+                    f"there is no store at {path}: `midcourse import steers FILE` makes one, --store names another"
+                )
+        self._engine = dialects.connect(self.url, patience)
+        try:
+            with dialects.clear_errors(self.url):
+                migrations.prepare(self._engine, create=create)
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def add(self, trajectory: Trajectory) -> bool:
+        """Store a whole trajectory in one transaction; of a known one, whatever is new.
+
+        Returns:
+            False when all of it was there already.
+
+        Raises:
+            InputError: It contradicts itself; nothing is stored.
+            TokenizerMismatch: Its nodes or its stored namesake were made with another tokenizer.
+        """
+        with self._write() as connection:
+            return writing.add_batch(connection, [trajectory]) > 0
+
+    def add_many(self, trajectories: Iterable[Trajectory], *, batch: int = 100) -> int:
+        """Store trajectories as they come, `batch` to a transaction: an error keeps the batches before it.
+
+        Returns:
+            How many brought something new.
+        """
+        added = 0
+        stream = iter(trajectories)
+        for first in stream:
+            part = [first, *(t for _, t in zip(range(batch - 1), stream, strict=False))]
+            with self._write() as connection:
+                added += writing.add_batch(connection, part)
+        return added
+
+    def append_nodes(self, trajectory: str, nodes: Sequence[Node]) -> None:
+        """Store nodes of a known trajectory. One it uses already is passed over; its first author stays."""
+        with self._write() as connection:
+            writing.add_nodes(connection, trajectory, nodes)
+
+    def append_steer(self, steer: Steer, nodes: Sequence[Node] = ()) -> None:
+        """Store a steer and the nodes that came with it, both or neither.
+
+        Raises:
+            InputError: Its trajectory or a node it points at is unknown, or its id is taken.
+        """
+        with self._write() as connection:
+            writing.add_steer(connection, steer, nodes)
+
+    def append_rejected(self, steer: str, rejected: Sequence[Rejected], nodes: Sequence[Node] = ()) -> None:
+        """Store further rejected continuations of a steer; ends that are there already are passed over."""
+        with self._write() as connection:
+            writing.add_rejected(connection, steer, rejected, nodes)
+
+    def set_head(self, trajectory: str, head: Place, status: Status) -> None:
+        """Record where the trunk ends now; the newest record counts."""
+        with self._write() as connection:
+            writing.put_head(connection, trajectory, head, status)
+
+    def set_state(self, steer: str, state: State, by: str | None = None) -> None:
+        """Record an undo, a withdrawal or a review; the newest record counts."""
+        with self._write() as connection:
+            writing.put_state(connection, steer, state, by)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def trajectories(
+        self, *, source: str | None = None, split: str | None = None, ids: Sequence[str] | None = None
+    ) -> Iterator[Trajectory]:
+        """Stream trajectories in the order stored: nodes parents first, steers in the order made.
+
+        Raises:
+            InputError: One of `ids` is unknown.
+        """
+        with self._read() as connection:
+            found = reading.select_ids(connection, source=source, split=split, ids=ids)
+            if ids is not None and source is None and split is None and (unknown := set(ids) - set(found)):
+                raise InputError(f"{self.name} has no trajectory {min(unknown)!r}")
+        for part in reading.chunks(found, reading.BATCH):
+            with self._read() as connection:
+                loaded = reading.load(connection, part)
+            yield from loaded
+
+    def trajectory(self, id: str) -> Trajectory:
+        """One trajectory by its id or a prefix that no other id has.
+
+        Raises:
+            InputError: There is none, or there are several.
+        """
+        with self._read() as connection:
+            return reading.load(connection, [reading.resolve_id(connection, schema.trajectory, id)])[0]
+
+    def find_steer(self, id: str) -> tuple[Trajectory, Steer]:
+        """One steer, with its trajectory, by its id or a prefix that no other id has.
+
+        Raises:
+            InputError: There is none, or there are several.
+        """
+        with self._read() as connection:
+            full = reading.resolve_id(connection, schema.steer, id)
+            query = sa.select(schema.steer.c.trajectory).where(schema.steer.c.id == full)
+            found = reading.load(connection, [connection.execute(query).scalar_one()])[0]
+        return found, next(s for s in found.steers if s.id == full)
+
+    def stats(self) -> dict[str, Any]:
+        """What there is, in numbers: see `reading.count`."""
+        with self._read() as connection:
+            return reading.count(connection)
+
+    def verify(self) -> list[str]:
+        """Derive every hash again and walk every place: sentences about what is wrong, none when all is sound."""
+        with self._read() as connection:
+            return list(checks.verify(connection))
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with dialects.clear_errors(self.url), self._engine.execution_options(write=True).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with dialects.clear_errors(self.url), self._engine.connect() as connection:
+            yield connection

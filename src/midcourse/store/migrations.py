@@ -1,0 +1,112 @@
+"""From an older layout to today's, one step at a time and with a copy of the store made first.
+
+A newer layout than ours is refused with the release to install. It knows no steer.
+"""
+
+import logging
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from midcourse.errors import StoreError
+from midcourse.store import dialects
+from midcourse.store.schema import SINCE, VERSION, meta, metadata
+
+__all__ = ["STEPS", "migrate", "prepare"]
+
+log = logging.getLogger(__name__)
+
+STEPS: dict[int, Callable[[sa.Connection], None]] = {}
+"""By schema version: what leads from it to the next. Version 1 is the first, so there is none yet."""
+
+
+def prepare(engine: sa.Engine, *, create: bool) -> None:
+    """Make sure that the database holds today's layout: create it, migrate it, or say why not.
+
+    A lone local SQLite store is migrated by itself; anything shared waits for `migrate`, which its owner calls.
+
+    Raises:
+        StoreError: It is something else, newer, or older and shared.
+    """
+    with engine.execution_options(write=create).begin() as connection:
+        version = _version(connection)
+        if version is None and create:
+            dialects.schema_lock(connection)
+            version = _version(connection)  # another process may have been faster
+            if version is None:
+                _create(connection, dialects.where(engine.url))
+                return
+    name = dialects.where(engine.url)
+    if version is None:
+        raise StoreError(f"{name} is not a Midcourse store: name another one with --store")
+    if version < VERSION:
+        engine.dispose()  # our own connection must not count as another user
+        if not dialects.lone(engine.url):
+            raise StoreError(
+                f"{name} has the older schema {version} and is shared or open elsewhere: close it there, back it up, "
+                f"and run `python -c \"import midcourse.store as s; s.migrate('URL')\"`"
+            )
+        migrate_engine(engine)
+    elif version > VERSION:
+        with engine.connect() as connection:
+            since = _read(connection).get("since", "of a newer version")
+        raise StoreError(
+            f"{name} has schema {version}, this Midcourse reads {VERSION}: pip install 'midcourse>={since}'"
+        )
+
+
+def migrate(url: str) -> None:
+    """Bring an older store to today's layout; of a SQLite file a copy is kept beside it."""
+    target = dialects.read_url(url)
+    with dialects.clear_errors(target):
+        engine = dialects.connect(target, 10.0)
+        try:
+            migrate_engine(engine)
+        finally:
+            engine.dispose()
+
+
+def migrate_engine(engine: sa.Engine) -> None:
+    """Take every missing step in one transaction, after a backup where the store is a file."""
+    with engine.connect() as connection:
+        version = _version(connection)
+    if version is None or version >= VERSION:
+        return
+    if engine.dialect.name == "sqlite":
+        log.warning("migrating the store; a copy is kept at %s", dialects.backup(engine.url, f"schema{version}.bak"))
+    with engine.execution_options(write=True).begin() as connection:
+        dialects.schema_lock(connection)
+        version = _version(connection) or VERSION
+        for step in range(version, VERSION):
+            if step not in STEPS:
+                raise StoreError(f"{dialects.where(engine.url)} has schema {step}, which no release of Midcourse wrote")
+            STEPS[step](connection)
+        for key, value in (("schema", str(VERSION)), ("since", SINCE)):
+            connection.execute(meta.update().where(meta.c.key == key).values(value=value))
+
+
+def _create(connection: sa.Connection, name: str) -> None:
+    there = set(sa.inspect(connection).get_table_names())
+    # A file belongs to one application; a PostgreSQL database may hold other tables beside ours.
+    foreign = there if connection.dialect.name == "sqlite" else there & set(metadata.tables)
+    if foreign:
+        raise StoreError(
+            f"{name} is the database of something else (it has a table {min(foreign)!r}): name another one with --store"
+        )
+    metadata.create_all(connection)
+    rows = [("format", "midcourse"), ("schema", str(VERSION)), ("since", SINCE)]
+    connection.execute(meta.insert(), [{"key": k, "value": v} for k, v in rows])
+
+
+def _version(connection: sa.Connection) -> int | None:
+    found = _read(connection)
+    if found.get("format") != "midcourse" or not found.get("schema", "").isdigit():
+        return None
+    return int(found["schema"])
+
+
+def _read(connection: sa.Connection) -> dict[str, str]:
+    inspector = sa.inspect(connection)
+    if not inspector.has_table("meta") or {c["name"] for c in inspector.get_columns("meta")} != {"key", "value"}:
+        return {}
+    return {row.key: row.value for row in connection.execute(sa.select(meta))}
