@@ -28,13 +28,18 @@ def choose_path(model: Any) -> tuple[Path, str | None]:
     return ("branches", reason) if reason else ("packed", None)
 
 
+def _inner(model: Any) -> Any:
+    """The model inside a data-parallel wrapper."""
+    return getattr(model, "module", model)
+
+
 def logits_at(model: Any, row: Row, sources: Tensor, path: Path = "packed") -> Tensor:
     """Logits [S, V] read at the token indices `sources` [S] of a row, in the model's dtype."""
     device = next(model.parameters()).device
     if path == "branches":
         return _branches(model, row, sources.cpu().numpy(), device)
     ids, position = (torch.as_tensor(a, device=device)[None] for a in (row.token_ids, row.position))
-    mask = attention_mask(model.config, row, device, model.dtype)
+    mask = attention_mask(_inner(model).config, row, device, _inner(model).dtype)
     out = model(
         input_ids=ids,
         position_ids=position,

@@ -179,6 +179,7 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
     nll[parent < 0] = 0.0
     for pair in pairs:
         retain[pair.chosen] = False
+        retain[pair.rejected] = False
         before = parent[pair.chosen[0]]
         for _ in range(options.retain_margin):
             if before < 0:

@@ -1,0 +1,62 @@
+"""What a run leaves behind beside the weights: the resolved settings and a model card a reader can trust."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from midcourse import __version__
+from midcourse.train.config import SteerConfig
+from midcourse.types import ModelRef
+
+__all__ = ["STEER_SETTINGS", "write_card", "write_record"]
+
+STEER_SETTINGS = (
+    "loss_type beta decay window sft_weight retain_weight retain_margin text_weight max_drift max_tokens lora_r "
+    "lora_alpha learning_rate num_train_epochs per_device_train_batch_size gradient_accumulation_steps seed"
+).split()
+
+
+def write_record(folder: Path, base: ModelRef, config: SteerConfig, facts: dict[str, Any]) -> None:
+    """`midcourse.json`: the base by name and hash, every setting, what was trained on."""
+    record = {
+        "midcourse": __version__,
+        "base": {"name": base.name, "weights": base.weights},
+        "settings": {name: getattr(config, name) for name in STEER_SETTINGS},
+        "arguments": json.loads(config.to_json_string()),
+        **facts,
+    }
+    beside = folder / f".midcourse.{os.getpid()}"
+    beside.write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
+    beside.replace(folder / "midcourse.json")
+
+
+def write_card(folder: Path, base: ModelRef, config: SteerConfig, facts: dict[str, Any]) -> None:
+    """`README.md` of the adapter, in the shape hubs read."""
+    rows = "\n".join(f"| {name} | {getattr(config, name)} |" for name in STEER_SETTINGS)
+    data = "\n".join(f"- {name}: {value}" for name, value in facts.get("data", {}).items())
+    last = "\n".join(f"- {name}: {value:.4g}" for name, value in facts.get("metrics", {}).items())
+    text = f"""---
+library_name: peft
+base_model: {base.name}
+tags: [midcourse, preference-optimization, lora]
+---
+# A steered {base.name}
+
+Trained with [Midcourse](https://pypi.org/project/midcourse/) {__version__} on corrections made while the model wrote.
+The base is identified by its weights: `{base.weights}`.
+
+## Data
+{data}
+
+## Settings
+| setting | value |
+|---|---|
+{rows}
+
+## Measured at the end of training
+{last or "- nothing was held out"}
+
+Run `midcourse eval` for what it gained and what it cost on unseen prompts.
+"""
+    (folder / "README.md").write_text(text, encoding="utf-8")

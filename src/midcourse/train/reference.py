@@ -1,0 +1,132 @@
+"""What the base model thought, computed once: log-probabilities at the labels, likeliest tokens where it must stay.
+
+One entry per tree, under a hash of all that the numbers depend on, on disk beside the run. A cached entry is never
+updated. It knows no loss.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from midcourse.tree.forward import Path as ForwardPath
+from midcourse.tree.forward import gather_logps, logits_at
+from midcourse.tree.pack import Row
+from midcourse.tree.token_tree import TokenTree
+
+__all__ = ["ReferenceCache", "TreeReference", "read_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeReference:
+    """The reference on one tree with L labels and U retained tokens."""
+
+    logps: Tensor
+    """[L] log π_ref of `tree.labels`"""
+    top_ids: Tensor
+    """[U, k]"""
+    top_logps: Tensor
+    """[U, k]"""
+    rest: Tensor
+    """[U] log of the mass outside the k"""
+
+
+def read_plan(row: Row, indices: Sequence[np.ndarray[Any, Any]]) -> tuple[Tensor, list[Tensor]]:
+    """Where logits must be read so that each of some token sets can be predicted: unique sources, and rows into them."""
+    parents = [torch.as_tensor(row.parent[i]) for i in indices]
+    sources, inverse = torch.unique(torch.cat(parents), return_inverse=True)
+    return sources, list(inverse.split([len(p) for p in parents]))
+
+
+class ReferenceCache:
+    """Entries by tree; those missing are computed with the adapter off."""
+
+    def __init__(self, folder: Path, key: dict[str, Any], top_k: int) -> None:
+        self.folder = folder
+        self.top_k = top_k
+        self._key = json.dumps({**key, "top_k": top_k, **_versions()}, sort_keys=True, default=str)
+        self._entries: dict[str, TreeReference] = {}
+
+    def entry(self, tree: TokenTree) -> TreeReference:
+        """The reference of a tree that `fill` has seen."""
+        return self._entries[self.name(tree)]
+
+    def has(self, tree: TokenTree) -> bool:
+        """Whether the entry of a tree is in memory or on disk."""
+        name = self.name(tree)
+        return name in self._entries or (self.folder / f"{name}.safetensors").is_file()
+
+    def name(self, tree: TokenTree) -> str:
+        """Hash of everything the numbers of a tree depend on."""
+        digest = hashlib.sha256(self._key.encode())
+        for array in (tree.token_ids, tree.parent, tree.labels, tree.retained):
+            digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(b"|")
+        return digest.hexdigest()[:40]
+
+    def fill(self, model: Any, trees: Sequence[TokenTree], path: ForwardPath, progress: Callable[[], None]) -> int:
+        """Load or compute the entry of every tree; returns how many were computed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        computed = 0
+        for tree in trees:
+            name = self.name(tree)
+            if name not in self._entries:
+                entry = self._load(name)
+                if entry is None:
+                    entry = self._compute(model, tree, path)
+                    self._save(name, entry)
+                    computed += 1
+                self._entries[name] = entry
+            progress()
+        return computed
+
+    def _compute(self, model: Any, tree: TokenTree, path: ForwardPath) -> TreeReference:
+        row = Row.of([tree])
+        labels, retained = tree.labels, tree.retained
+        sources, (at_labels, at_retained) = read_plan(row, [labels, retained])
+        off = model.disable_adapter() if hasattr(model, "disable_adapter") else nullcontext()
+        was_training = model.training
+        model.eval()
+        with torch.no_grad(), off:
+            logits = logits_at(model, row, sources, path)
+            logps = gather_logps(logits, at_labels.to(logits.device), torch.as_tensor(tree.token_ids[labels]).to(logits.device))
+            parts = [_top(logits[r.to(logits.device)], self.top_k) for r in at_retained.split(256)]
+        model.train(was_training)
+        ids, top, rest = (torch.cat(p).cpu() for p in zip(*parts, strict=True))
+        return TreeReference(logps.cpu(), ids, top, rest)
+
+    def _load(self, name: str) -> TreeReference | None:
+        file = self.folder / f"{name}.safetensors"
+        if not file.is_file():
+            return None
+        try:
+            return TreeReference(**load_file(str(file)))
+        except Exception:  # cut short by a crash: computed again
+            return None
+
+    def _save(self, name: str, entry: TreeReference) -> None:
+        beside = self.folder / f".{name}.{os.getpid()}"
+        save_file({f: getattr(entry, f).contiguous() for f in TreeReference.__slots__}, str(beside))
+        beside.replace(self.folder / f"{name}.safetensors")
+
+
+def _top(logits: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    logits = logits.float()
+    norm = torch.logsumexp(logits, dim=1, keepdim=True)
+    values, ids = logits.topk(min(k, logits.shape[1] - 1), dim=1)
+    rest = torch.logsumexp(logits.scatter(1, ids, float("-inf")), dim=1) - norm[:, 0]
+    return ids, values - norm, rest
+
+
+def _versions() -> dict[str, str]:
+    return {"torch": torch.__version__, "transformers": transformers.__version__}

@@ -1,0 +1,418 @@
+"""`SteerTrainer`: a `transformers.Trainer` whose examples are token trees and whose loss is normalised per step.
+
+It adds to the loop what trees need: packed rows, a reference computed once, denominators over the whole optimizer
+step, checkpoints that are whole, λ under a drift budget. Everything else is the parent's. The arithmetic is elsewhere.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Trainer
+
+from midcourse.errors import InputError, OutOfMemory
+from midcourse.model import load_model
+from midcourse.objective import Totals, dpo_loss, fork_loss, sft_loss, side_sums
+from midcourse.tokens import TextTokenizer
+from midcourse.train import checkpoint, guards, output
+from midcourse.train.batch import RowTensors, run_row, totals
+from midcourse.train.config import SteerConfig
+from midcourse.train.drift import DevDrift, adapted
+from midcourse.train.examples import Examples, to_trees
+from midcourse.train.reference import ReferenceCache
+from midcourse.tree.forward import choose_path
+from midcourse.tree.pack import Row, pack
+from midcourse.tree.token_tree import TokenTree, TreeOptions, split_tree
+from midcourse.types import ModelRef
+
+__all__ = ["SteerTrainer"]
+
+logger = logging.getLogger(__name__)
+_STATE = "midcourse_state.json"
+_FALLING = 0.1
+"""Share of steers whose chosen text may become less likely before a warning."""
+
+
+class SteerTrainer(Trainer):  # type: ignore[misc]
+    """Train a model on steers.
+
+    Args:
+        model: `builtin`, a folder, a hub id, or a loaded model. A `PeftModel` is trained as it is; anything else gets
+            a LoRA adapter unless `args.use_peft` is false.
+        args: Settings.
+        train_dataset: Rows with the columns of docs/bring-your-own.md (a `datasets.Dataset`, or mappings), or
+            `Trajectory` values.
+        eval_dataset: The dev part, in the same form. λ and early stopping see this and nothing else.
+        processing_class: The tokenizer, needed with a loaded model: a `TextTokenizer` or transformers' fast one.
+        peft_config: A PEFT config in place of the default LoRA.
+
+    Raises:
+        InputError: Nothing in the data can be learnt from.
+        TokenizerMismatch: The data's ids are another tokenizer's.
+        ModelError: The model cannot be trained exactly.
+    """
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: Any,
+        args: SteerConfig,
+        train_dataset: Iterable[Any] | None = None,
+        eval_dataset: Iterable[Any] | None = None,
+        processing_class: Any = None,
+        peft_config: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if train_dataset is None:
+            raise InputError("SteerTrainer needs `train_dataset`: rows of steers or trajectories")
+        model, self.text_tokenizer, self.base = _model(model, processing_class)
+        options = TreeOptions(
+            window=args.window,
+            retain_margin=args.retain_margin,
+            max_depth=getattr(model.config.get_text_config(), "max_position_embeddings", None),
+            text={"sft": "spans", "sft_full": "full"}.get(args.loss_type, "none"),
+        )
+        self.examples = to_trees(train_dataset, self.text_tokenizer, options)
+        self.dev: Examples | None = None
+        if eval_dataset is not None:
+            self.dev = to_trees(eval_dataset, self.text_tokenizer, options)
+        self.retain_weight = args.retain_weight
+        self.forward_path, reason = choose_path(model) if args.forward_path == "auto" else (args.forward_path, None)
+        if reason:
+            logger.warning("This model is trained one row per branch, which is slower: %s", reason)
+        trees = [part for tree in self.examples.trees for part in split_tree(tree, args.max_tokens)]
+        key = {"weights": self.base.weights, "dtype": str(model.dtype), "path": self.forward_path, "window": args.window}
+        key |= {"attention": model.config._attn_implementation, "rope": getattr(model.config, "rope_parameters", None)}
+        self.references = ReferenceCache(
+            Path(args.reference_cache or Path(args.output_dir) / "reference"), key, args.retain_top_k
+        )
+        if args.use_peft and not hasattr(model, "disable_adapter"):
+            model = _with_lora(model, args, peft_config)
+        self._seen: dict[str, list[float]] = defaultdict(list)
+        self._fell = [0, 0]
+        self._beside: Path | None = None
+        self._drift: DevDrift | None = None
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=list,
+            train_dataset=trees,  # a list is all a map-style dataset needs to be
+            eval_dataset=list(self.dev.trees) if self.dev else None,
+            **kwargs,
+        )
+        self.model_accepts_loss_kwargs = True
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """Train; `resume_from_checkpoint=True` takes the newest complete checkpoint, or starts where there is none."""
+        if resume_from_checkpoint is True:
+            newest = checkpoint.newest_complete(Path(self.args.output_dir))
+            resume_from_checkpoint = str(newest) if newest else None
+        if resume_from_checkpoint:
+            state = json.loads((Path(resume_from_checkpoint) / _STATE).read_text())
+            self.retain_weight = state["retain_weight"]
+        self._prepare_reference(fresh=not resume_from_checkpoint)
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
+        """The micro-batches of one optimizer step and the denominators over all of them and all ranks."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        local = asdict(totals([tree for batch in batches for tree in batch]))
+        gathered = self.accelerator.gather(torch.tensor([list(local.values())], dtype=torch.float64, device=device))
+        return batches, Totals(**dict(zip(local, gathered.sum(0).tolist(), strict=True)))
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """Forward and backward over the rows of a micro-batch, one row at a time."""
+        # In half precision the same tree packed otherwise gives other numbers: each has a row of its own, as its
+        # reference had.
+        alone = self.accelerator.unwrap_model(model).dtype != torch.float32
+        rows = [Row.of([t]) for t in inputs] if alone else pack(inputs, self.args.max_tokens)
+        total = torch.zeros((), device=self.args.device)
+        for n, row in enumerate(rows):
+            last = n == len(rows) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                try:
+                    total += super().training_step(model, {"row": row}, num_items_in_batch)
+                except (torch.OutOfMemoryError, MemoryError) as error:
+                    raise self._too_large(row) from error
+                except RuntimeError as error:
+                    if "memory" not in str(error):
+                        raise
+                    raise self._too_large(row) from error
+        return total
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The loss of one row, normalised by the step's denominators."""
+        row: Row = inputs["row"]
+        retain = self.args.loss_type == "fork" and self.retain_weight > 0
+        references = [self.references.entry(t) for t in row.trees]
+        read = run_row(model, row, references, self.forward_path, retain=retain)
+        loss, metrics = self._loss(read, num_items_in_batch)
+        self._note(row, read, metrics)
+        if self.accelerator.num_processes > 1:  # DDP averages gradients; the denominators are already global
+            loss = loss * self.accelerator.num_processes
+        return (loss, read) if return_outputs else loss
+
+    def _loss(self, read: RowTensors, step: Totals) -> tuple[Tensor, dict[str, Tensor]]:
+        args = self.args
+        if args.loss_type == "dpo":
+            return dpo_loss(read.pairs, step, beta=args.beta)
+        if args.loss_type in ("sft", "sft_full"):
+            return sft_loss(read.text_logps, read.text_weight, step)
+        return fork_loss(
+            read.pairs,
+            read.retained_kl,
+            read.text_logps,
+            read.text_weight,
+            step,
+            beta=args.beta,
+            decay=args.decay,
+            sft_weight=args.sft_weight,
+            retain_weight=self.retain_weight,
+            text_weight=args.text_weight,
+        )
+
+    # -- before the first step --------------------------------------------------------------------------------------
+
+    def _prepare_reference(self, *, fresh: bool) -> None:
+        """Cache the reference of every tree, then check the two invariants that training rests on."""
+        trees = list(self.train_dataset) + list(self.eval_dataset or [])
+        model = self.model
+        if self.forward_path == "packed":
+            guards.check_packed_equals_rows(model, trees)
+        if not fresh and not hasattr(model, "disable_adapter"):
+            missing = [t for t in trees if not self.references.has(t)]
+            if missing:
+                raise InputError(
+                    f"the reference of {len(missing)} trees is not cached and all weights are trained, so it cannot be "
+                    "computed any more. Start the run anew, or restore the folder `reference` of the run"
+                )
+        self.references.fill(model, trees, self.forward_path, _progress(len(trees), self.args.disable_tqdm))
+        if self.dev is not None and self._drift is None:
+            self._drift = DevDrift.of(model, self.dev.trees, self.forward_path)
+        if fresh and not _was_trained(model):
+            some = trees[:: max(1, len(trees) // 3)][:3]
+            guards.check_policy_is_reference(model, some, [self.references.entry(t) for t in some], self.forward_path)
+
+    # -- metrics ---------------------------------------------------------------------------------------------------
+
+    def _note(self, row: Row, read: RowTensors, metrics: dict[str, Tensor]) -> None:
+        for name, value in {**metrics, **_pair_metrics(read, self.args.beta, self.args.decay)}.items():
+            self._seen[name].append(float(value))
+        branch, tokens = sum(t.branch_tokens for t in row.trees), len(row)
+        self._seen["tree/token_ratio"].append(branch / tokens if tokens else 0.0)
+        delta = _chosen_delta(read)
+        self._fell[0] += int((delta < -0.05).sum())
+        self._fell[1] += len(delta)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means of what was seen since the last time."""
+        if "loss" in logs and self._seen:
+            logs = {**logs, **{name: sum(v) / len(v) for name, v in self._seen.items()}}
+            logs["retain_weight"] = self.retain_weight
+            self._seen.clear()
+        super().log(logs, start_time)
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Loss, rewards and drift on the dev part; adapts λ when `max_drift` is set."""
+        trees: list[TokenTree] = list(eval_dataset if eval_dataset is not None else self.eval_dataset or [])
+        if not trees:
+            raise InputError("there is no dev part to evaluate on: give `eval_dataset`, or more prompts")
+        self.references.fill(self.model, trees, self.forward_path, lambda: None)
+        step, sums = totals(trees), defaultdict(list)
+        self.model.eval()
+        for tree in trees:
+            with torch.no_grad():
+                read = run_row(self.model, Row.of([tree]), [self.references.entry(tree)], self.forward_path)
+                loss, _ = self._loss(read, step)
+            sums["loss"].append(float(loss) * len(trees))
+            for name, value in _pair_metrics(read, self.args.beta, self.args.decay).items():
+                sums[name].append(float(value))
+        metrics = {f"{metric_key_prefix}_{n}": sum(v) / len(v) for n, v in sums.items()}
+        if self._drift is not None:
+            drift = self._drift.measure(self.model, self.forward_path)
+            metrics[f"{metric_key_prefix}_drift/kl_retained"] = drift
+            if self.args.max_drift is not None:
+                self.retain_weight = adapted(self.retain_weight, self.args.retain_weight, drift, self.args.max_drift)
+        if self._fell[1] and self._fell[0] > _FALLING * self._fell[1]:
+            share = self._fell[0] / self._fell[1]
+            logger.warning(
+                "The chosen text became less likely on %.0f%% of steers. Raise sft_weight, or lower learning_rate or beta",
+                100 * share,
+            )
+        self._fell = [0, 0]
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    # -- saving ----------------------------------------------------------------------------------------------------
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._beside) if self._beside is not None else str(super()._get_output_dir(trial))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write beside, then make it count by one rename."""
+        out = Path(self.args.output_dir)
+        name = f"checkpoint-{self.state.global_step}"
+        best = f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
+        if best:
+            self.state.best_model_checkpoint = str(out / best)
+        self._beside = out / checkpoint.BESIDE
+        shutil.rmtree(self._beside, ignore_errors=True)
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            written, self._beside = self._beside / name, None
+        if best:
+            self.state.best_model_checkpoint = str(out / best)
+            self.state.save_to_json(str(written / "trainer_state.json"))
+        (written / _STATE).write_text(json.dumps({"retain_weight": self.retain_weight}))
+        self._record(written)
+        checkpoint.commit(written, out / name)
+        shutil.rmtree(out / checkpoint.BESIDE, ignore_errors=True)
+        checkpoint.prune(out, self.args.save_total_limit, self.state.best_model_checkpoint)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the adapter (or the model) with its card and the resolved settings."""
+        super().save_model(output_dir, _internal_call=_internal_call)
+        if not _internal_call:
+            folder = Path(output_dir or self.args.output_dir)
+            self._record(folder)
+            self.state.save_to_json(str(folder / "trainer_state.json"))
+
+    def _record(self, folder: Path) -> None:
+        trees = self.examples.trees
+        evals = [h for h in self.state.log_history if "eval_loss" in h]
+        facts = {
+            "data": {
+                "trajectories": len(trees),
+                "steers": self.examples.steers,
+                "steers without a rejected side": self.examples.unpaired,
+                "tokens": sum(map(len, trees)),
+                "left out": len(self.examples.skipped),
+            },
+            "retain_weight_at_end": self.retain_weight,
+            "metrics": {k: v for k, v in evals[-1].items() if k.startswith("eval_")} if evals else {},
+        }
+        output.write_record(folder, self.base, self.args, facts)
+        output.write_card(folder, self.base, self.args, facts)
+
+    def _too_large(self, row: Row) -> OutOfMemory:
+        tree = max(row.trees, key=len)
+        return OutOfMemory(
+            f"no memory for a row of {len(row)} tokens; its largest tree is trajectory {tree.id} with {len(tree)} tokens. "
+            f"Lower --max_tokens (now {self.args.max_tokens}) or set --gradient_checkpointing true"
+        )
+
+
+def _progress(count: int, quiet: bool) -> Any:
+    from tqdm.auto import tqdm
+
+    bar = tqdm(total=count, desc="Reference", unit="tree", disable=quiet or count < 2, leave=False)
+
+    def step() -> None:
+        bar.update()
+        if bar.n >= count:
+            bar.close()
+
+    return step
+
+
+def _chosen_delta(read: RowTensors) -> Tensor:
+    """[P] Σ_j ρ(c_j): how the log-probability of each chosen text moved."""
+    x = read.pairs
+    moved = (x.chosen - x.ref_chosen).detach()
+    return moved.new_zeros(len(x.weight)).index_add(0, x.chosen_pair, moved)
+
+
+def _pair_metrics(read: RowTensors, beta: float, decay: float) -> dict[str, Tensor]:
+    x = read.pairs
+    if not len(x.weight):
+        return {}
+    count = len(x.weight)
+    with torch.no_grad():
+        plus, minus = side_sums(x, decay)
+        sums = [
+            v.new_zeros(count).index_add(0, p, v) for v, p in ((x.chosen, x.chosen_pair), (x.rejected, x.rejected_pair))
+        ]
+    metrics = {
+        "rewards/chosen": beta * plus.mean(),
+        "logps/chosen": sums[0].mean(),
+        "logps/chosen_delta": _chosen_delta(read).mean(),
+    }
+    if x.paired.any():
+        margin = (plus - minus)[x.paired]
+        metrics |= {
+            "rewards/rejected": beta * minus[x.paired].mean(),
+            "rewards/margins": beta * margin.mean(),
+            "rewards/accuracies": (margin > 0).float().mean(),
+            "logps/rejected": sums[1][x.paired].mean(),
+        }
+    return {name: value.detach() for name, value in metrics.items()}
+
+
+def _model(model: Any, processing_class: Any) -> tuple[Any, TextTokenizer, ModelRef]:
+    if isinstance(model, (str, Path)):
+        loaded = load_model(model)
+        return loaded.model, loaded.tokenizer, loaded.ref
+    if processing_class is None:
+        raise InputError("a loaded model needs `processing_class`: its tokenizer")
+    if not isinstance(processing_class, TextTokenizer):
+        eos = processing_class.eos_token
+        processing_class = TextTokenizer(
+            processing_class.backend_tokenizer, template=processing_class.chat_template, eos=[eos] if eos else []
+        )
+    name = getattr(model.config, "_name_or_path", "") or type(model).__name__
+    return model, processing_class, ModelRef(name, _weights_in_memory(model))
+
+
+def _weights_in_memory(model: Any) -> str:
+    """Hash of the base weights of a loaded model; adapter weights do not count."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if "lora_" not in name:
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _was_trained(model: Any) -> bool:
+    """Whether an adapter does not start at zero, as one that is trained further does not."""
+    return any(bool(p.any()) for n, p in model.named_parameters() if "lora_B" in n)
+
+
+def _with_lora(model: Any, args: SteerConfig, peft_config: Any) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    targets: Any = args.lora_target_modules
+    if targets != "all-linear":
+        targets = [t.strip() for t in targets.split(",")]
+    config = peft_config or LoraConfig(
+        r=args.lora_r,
+        lora_alpha=args.lora_alpha,
+        lora_dropout=args.lora_dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
+    if getattr(config, "init_lora_weights", True) not in (True, "gaussian"):
+        raise InputError(
+            f"init_lora_weights is {config.init_lora_weights!r}, which changes the base weights, and then the base is no "
+            "reference. Use True or 'gaussian'"
+        )
+    torch.manual_seed(args.seed)  # the adapter's start belongs to the run's seed
+    return get_peft_model(model, config)
