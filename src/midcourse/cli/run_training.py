@@ -1,0 +1,109 @@
+"""What `midcourse train` does once torch is there: read the parts, train, save. Imported when the command runs."""
+
+import dataclasses
+import difflib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from midcourse.errors import InputError
+from midcourse.model import load_model
+from midcourse.train import SteerConfig, SteerTrainer
+from midcourse.train.examples import to_trees
+from midcourse.tree.token_tree import TreeOptions
+from midcourse.types import Trajectory
+
+
+def run(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, resume: bool) -> None:
+    """Train and save the adapter."""
+    trainer = _trainer(settings, plan, console)
+    _tell(trainer.examples, trainer.dev, console)
+    trainer.train(resume_from_checkpoint=resume or None)
+    trainer.save_model()
+    console.print(f"\nThe adapter is in [bold]{trainer.args.output_dir}[/]. Next:")
+    console.print(f"  midcourse eval {plan['source']} --model {plan['model']} --adapter {trainer.args.output_dir}")
+    console.print(f"  midcourse chat --model {plan['model']} --adapter {trainer.args.output_dir} --compare")
+
+
+def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> None:
+    """Say what would be trained on."""
+    from midcourse.model import resolve
+    from midcourse.tokens import TextTokenizer
+
+    config = _config(settings)
+    tokenizer = TextTokenizer.load(resolve(plan["model"]))
+    parts = _parts(plan, tokenizer)
+    options = TreeOptions(window=config.window, retain_margin=config.retain_margin)
+    examples = to_trees(parts["train"], tokenizer, options)
+    dev = to_trees(parts["dev"], tokenizer, options) if parts["dev"] else None
+    _tell(examples, dev, console)
+    tokens = sum(map(len, examples.trees))
+    rows = sum(t.branch_tokens for t in examples.trees)
+    steps = -(-len(examples.trees) // (config.per_device_train_batch_size * config.gradient_accumulation_steps))
+    console.print(
+        f"{tokens} tokens a pass ({rows} as independent rows, ratio {rows / max(1, tokens):.1f}), largest tree "
+        f"{max(map(len, examples.trees))}; {steps} steps a pass, {steps * config.num_train_epochs:g} in all."
+    )
+
+
+def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> SteerTrainer:
+    config = _config(settings)
+    with console.status("Loading the model"):
+        loaded = load_model(plan["model"], dtype=plan["dtype"])
+    parts = _parts(plan, loaded.tokenizer)
+    if parts["dev"] and "eval_strategy" not in settings:
+        config.eval_strategy = "epoch"
+        config = dataclasses.replace(config)
+    elif config.max_drift is not None and not parts["dev"]:
+        raise InputError("max_drift needs a dev part: import more prompts, or mark rows with split=dev")
+    trainer = SteerTrainer(
+        loaded.model, config, parts["train"], parts["dev"] or None, processing_class=loaded.tokenizer
+    )
+    trainer.base = loaded.ref
+    return trainer
+
+
+def _config(settings: dict[str, Any]) -> SteerConfig:
+    known = {f.name for f in dataclasses.fields(SteerConfig) if f.init}
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; see docs/configuration.md"
+            raise InputError(f"there is no setting {name!r}{hint}")
+    try:
+        return SteerConfig(**{"disable_tqdm": None, **settings})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"a setting cannot be used: {error}") from error
+
+
+def _parts(plan: dict[str, Any], tokenizer: Any) -> dict[str, list[Trajectory]]:
+    from midcourse.cli.reading import read_trajectories
+    from midcourse.evaluate.forks import part_of
+
+    parts: dict[str, list[Trajectory]] = {"train": [], "dev": [], "test": []}
+    for trajectory in read_trajectories(plan["source"], tokenizer, chat=plan["chat"], columns=plan["columns"]):
+        parts[part_of(trajectory)].append(trajectory)
+    if not parts["train"]:
+        found = sum(map(len, parts.values()))
+        if found:  # too few prompts to hold any back
+            raise InputError(f"{plan['source']} has {found} trajectories, all held out; mark some rows split=train")
+        raise InputError(f"{Path(plan['source'])} holds no steers")
+    return parts
+
+
+def _tell(examples: Any, dev: Any, console: Console) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "trajectories", "steers", "without rejected", "tokens", "left out"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, part in (("train", examples), ("dev", dev)):
+        if part is not None:
+            tokens = sum(map(len, part.trees))
+            table.add_row(
+                name, str(len(part.trees)), str(part.steers), str(part.unpaired), str(tokens), str(len(part.skipped))
+            )
+    console.print(table)
+    for reason, count in Counter(s.split(": ", 1)[-1] for s in examples.skipped).most_common(5):
+        console.print(f"[yellow]left out {count}:[/] {reason}")

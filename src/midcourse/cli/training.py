@@ -1,0 +1,100 @@
+"""`midcourse train`: a store or a file of steers in, an adapter out."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from midcourse.errors import InputError, MissingExtra
+
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+_STEERS_FILES = {".jsonl", ".json", ".csv", ".parquet", ".ndjson"}
+
+
+def train(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A store (midcourse.db) or a file of steers (.jsonl, .csv, .parquet).")],
+    output_dir: Annotated[Path, typer.Option("--output_dir", "-o", help="Folder for the adapter and its checkpoints.")],
+    model: Annotated[str, typer.Option(help="`builtin`, a model folder, or a hub id.")] = "builtin",
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings; options on the command line win.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16: the base model's precision.")] = "float32",
+    chat: Annotated[bool, typer.Option(help="Wrap plain-text prompts of a file as a user's message.")] = False,
+    map_: Annotated[list[str], typer.Option("--map", help="Rename a column of a file, e.g. chosen=fix.")] = [],  # noqa: B006
+    resume: Annotated[bool, typer.Option(help="Go on from the newest complete checkpoint.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry_run", help="Say what would be trained on, and stop.")] = False,
+) -> None:
+    """Train an adapter on steers.
+
+    Every setting of SteerConfig and of transformers' TrainingArguments is an option too (docs/configuration.md):
+
+        midcourse train midcourse.db --output_dir runs/mine --num_train_epochs 4 --max_drift 0.01
+        midcourse train my.jsonl --output_dir runs/mine --beta 0.2 --dry_run
+    """
+    try:
+        from midcourse.cli.run_training import dry, run
+    except ImportError as error:
+        raise MissingExtra.of("train", "`midcourse train`") from error
+    settings = {**_yaml(config), **_options(context.args)}
+    settings["output_dir"] = str(output_dir)
+    plan = {"source": source, "model": model, "dtype": dtype, "chat": chat, "columns": _columns(map_)}
+    console = Console(stderr=True)
+    if dry_run:
+        dry(settings, plan, console)
+    else:
+        run(settings, plan, console, resume=resume)
+
+
+def _yaml(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    import yaml
+
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"the config file {path} does not exist") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from error
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{path} must hold `setting: value` lines, got a {type(value).__name__}")
+    return value or {}
+
+
+def _options(args: list[str]) -> dict[str, Any]:
+    """`--name value`, `--name=value` and `--flag` of settings that have no option of their own."""
+    found: dict[str, Any] = {}
+    queue = list(args)
+    while queue:
+        word = queue.pop(0)
+        if not word.startswith("--"):
+            raise InputError(f"unexpected argument {word!r}; settings are given as --name value")
+        name, given, value = word[2:].partition("=")
+        if not given:
+            value = queue.pop(0) if queue and not queue[0].startswith("--") else "true"
+        found[name.replace("-", "_")] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    """Numbers and truth values as such, everything else as text."""
+    lowered = text.lower()
+    if lowered in ("true", "false", "none", "null"):
+        return {"true": True, "false": False}.get(lowered)
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return json.loads(text) if text[:1] in "{[" else text
+
+
+def _columns(pairs: list[str]) -> dict[str, str]:
+    columns = {}
+    for pair in pairs:
+        name, given, column = pair.partition("=")
+        if not given or not name or not column:
+            raise InputError(f"--map takes ours=yours, e.g. chosen=fix; got {pair!r}")
+        columns[name] = column
+    return columns
