@@ -3,4 +3,4 @@
 from midcourse.objective.baselines import dpo_loss, sft_loss
 from midcourse.objective.fork_loss import PairLogps, Totals, fork_loss, side_sums, topk_kl
 
-__all__ = ["PairLogps", "Totals", "dpo_loss", "fork_loss", "side_sums", "sft_loss", "topk_kl"]
+__all__ = ["PairLogps", "Totals", "dpo_loss", "fork_loss", "sft_loss", "side_sums", "topk_kl"]

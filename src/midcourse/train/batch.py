@@ -37,7 +37,9 @@ def totals(trees: Sequence[TokenTree]) -> Totals:
     )
 
 
-def run_row(model: Any, row: Row, references: Sequence[TreeReference], path: Path, *, retain: bool = True) -> RowTensors:
+def run_row(
+    model: Any, row: Row, references: Sequence[TreeReference], path: Path, *, retain: bool = True
+) -> RowTensors:
     """One forward pass over a row, with its trees' references in the row's order."""
     labels = np.concatenate([t.labels + o for t, o in zip(row.trees, row.offsets, strict=True)])
     retained = np.concatenate([t.retained + o for t, o in zip(row.trees, row.offsets, strict=True)])
@@ -59,9 +61,19 @@ def _retained_kl(logits: Tensor, rows: Tensor, references: Sequence[TreeReferenc
     """[U] KL(π_ref ‖ π), recomputed chunk by chunk in the backward pass."""
     if not len(rows):
         return logits.new_zeros(0).float()
-    ids, top, rest = (torch.cat([getattr(r, f) for r in references]).to(logits.device) for f in ("top_ids", "top_logps", "rest"))
+    ids, top, rest = (
+        torch.cat([getattr(r, f) for r in references]).to(logits.device) for f in ("top_ids", "top_logps", "rest")
+    )
     parts = [
-        checkpoint(_kl_chunk, logits, rows[i : i + 256], ids[i : i + 256], top[i : i + 256], rest[i : i + 256], use_reentrant=False)
+        checkpoint(
+            _kl_chunk,
+            logits,
+            rows[i : i + 256],
+            ids[i : i + 256],
+            top[i : i + 256],
+            rest[i : i + 256],
+            use_reentrant=False,
+        )
         for i in range(0, len(rows), 256)
     ]
     return torch.cat(parts)

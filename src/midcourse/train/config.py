@@ -42,7 +42,9 @@ class SteerConfig(TrainingArguments):
     lora_alpha: int = _setting(32, "Scale of the LoRA adapter.")  # type: ignore[assignment]
     lora_dropout: float = _setting(0.0, "Dropout of the adapter; noise at the fork blurs the contrast.")  # type: ignore[assignment]
     lora_target_modules: str = _setting("all-linear", "Layers that get an adapter, comma-separated.")  # type: ignore[assignment]
-    reference_cache: str | None = _setting(None, "Folder of cached reference log-probabilities (default: output_dir/reference).")  # type: ignore[assignment]
+    reference_cache: str | None = _setting(
+        None, "Folder of cached reference log-probabilities (default: output_dir/reference)."
+    )  # type: ignore[assignment]
 
     learning_rate: float = _setting(1e-4, "Initial learning rate of AdamW.")  # type: ignore[assignment]
     num_train_epochs: float = _setting(6.0, "Passes over all trajectories.")  # type: ignore[assignment]
@@ -52,7 +54,9 @@ class SteerConfig(TrainingArguments):
     logging_steps: float = _setting(1, "Log every so many steps.")  # type: ignore[assignment]
     save_strategy: str = _setting("epoch", "When a checkpoint is written.")  # type: ignore[assignment]
     save_total_limit: int | None = _setting(2, "Checkpoints kept.")  # type: ignore[assignment]
-    report_to: str | list[str] | None = _setting("none", "Loggers of transformers to report to; Midcourse itself sends nothing.")  # type: ignore[assignment]
+    report_to: str | list[str] | None = _setting(
+        "none", "Loggers of transformers to report to; Midcourse itself sends nothing."
+    )  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         """Check the settings that steers add; say what was given, what is expected."""

@@ -62,7 +62,10 @@ def check_policy_is_reference(
     with torch.no_grad():
         for tree, reference in zip(trees, references, strict=True):
             read = run_row(model, Row.of([tree]), [reference], path)
-            moved = [(read.pairs.chosen - read.pairs.ref_chosen).abs(), (read.pairs.rejected - read.pairs.ref_rejected).abs()]
+            moved = [
+                (read.pairs.chosen - read.pairs.ref_chosen).abs(),
+                (read.pairs.rejected - read.pairs.ref_rejected).abs(),
+            ]
             largest = max((float(m.max()) for m in (*moved, read.retained_kl.abs()) if len(m)), default=0.0)
             if not largest <= _tolerance(model):
                 raise ModelError(

@@ -99,7 +99,9 @@ class ReferenceCache:
         model.eval()
         with torch.no_grad(), off:
             logits = logits_at(model, row, sources, path)
-            logps = gather_logps(logits, at_labels.to(logits.device), torch.as_tensor(tree.token_ids[labels]).to(logits.device))
+            logps = gather_logps(
+                logits, at_labels.to(logits.device), torch.as_tensor(tree.token_ids[labels]).to(logits.device)
+            )
             parts = [_top(logits[r.to(logits.device)], self.top_k) for r in at_retained.split(256)]
         model.train(was_training)
         ids, top, rest = (torch.cat(p).cpu() for p in zip(*parts, strict=True))

@@ -91,14 +91,20 @@ class SteerTrainer(Trainer):  # type: ignore[misc]
         if reason:
             logger.warning("This model is trained one row per branch, which is slower: %s", reason)
         trees = [part for tree in self.examples.trees for part in split_tree(tree, args.max_tokens)]
-        key = {"weights": self.base.weights, "dtype": str(model.dtype), "path": self.forward_path, "window": args.window}
+        key = {
+            "weights": self.base.weights,
+            "dtype": str(model.dtype),
+            "path": self.forward_path,
+            "window": args.window,
+        }
         key |= {"attention": model.config._attn_implementation, "rope": getattr(model.config, "rope_parameters", None)}
         self.references = ReferenceCache(
             Path(args.reference_cache or Path(args.output_dir) / "reference"), key, args.retain_top_k
         )
         if args.use_peft and not hasattr(model, "disable_adapter"):
             model = _with_lora(model, args, peft_config)
-        self._seen: dict[str, list[float]] = defaultdict(list)
+        self._seen: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._steps_seen = 0
         self._fell = [0, 0]
         self._beside: Path | None = None
         self._drift: DevDrift | None = None
@@ -128,6 +134,7 @@ class SteerTrainer(Trainer):  # type: ignore[misc]
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """The micro-batches of one optimizer step and the denominators over all of them and all ranks."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self._steps_seen += 1
         local = asdict(totals([tree for batch in batches for tree in batch]))
         gathered = self.accelerator.gather(torch.tensor([list(local.values())], dtype=torch.float64, device=device))
         return batches, Totals(**dict(zip(local, gathered.sum(0).tolist(), strict=True)))
@@ -210,20 +217,27 @@ class SteerTrainer(Trainer):  # type: ignore[misc]
     # -- metrics ---------------------------------------------------------------------------------------------------
 
     def _note(self, row: Row, read: RowTensors, metrics: dict[str, Tensor]) -> None:
-        for name, value in {**metrics, **_pair_metrics(read, self.args.beta, self.args.decay)}.items():
-            self._seen[name].append(float(value))
-        branch, tokens = sum(t.branch_tokens for t in row.trees), len(row)
-        self._seen["tree/token_ratio"].append(branch / tokens if tokens else 0.0)
+        for name, value in metrics.items():  # parts of the loss: they add up over the rows of a step
+            self._seen[name][0] += float(value)
+        pairs = len(read.pairs.weight)
+        for name, value in _pair_metrics(read, self.args.beta, self.args.decay).items():
+            self._add(name, float(value) * pairs, pairs)
+        self._add("tree/token_ratio", sum(t.branch_tokens for t in row.trees), len(row))
         delta = _chosen_delta(read)
         self._fell[0] += int((delta < -0.05).sum())
         self._fell[1] += len(delta)
 
+    def _add(self, name: str, value: float, weight: float) -> None:
+        self._seen[name][0] += value
+        self._seen[name][1] += weight
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the means of what was seen since the last time."""
         if "loss" in logs and self._seen:
-            logs = {**logs, **{name: sum(v) / len(v) for name, v in self._seen.items()}}
+            logs = {**logs, **{name: v / (w or self._steps_seen) for name, (v, w) in self._seen.items()}}
             logs["retain_weight"] = self.retain_weight
             self._seen.clear()
+            self._steps_seen = 0
         super().log(logs, start_time)
 
     def evaluate(
@@ -316,7 +330,7 @@ class SteerTrainer(Trainer):  # type: ignore[misc]
         tree = max(row.trees, key=len)
         return OutOfMemory(
             f"no memory for a row of {len(row)} tokens; its largest tree is trajectory {tree.id} with {len(tree)} tokens. "
-            f"Lower --max_tokens (now {self.args.max_tokens}) or set --gradient_checkpointing true"
+            f"Lower --max_tokens (now {self.args.max_tokens}) or set --activation_checkpointing true"
         )
 
 

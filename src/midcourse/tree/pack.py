@@ -31,7 +31,9 @@ class Row:
         offsets = np.cumsum([0, *(len(t) for t in trees)])[:-1]
         return cls(
             token_ids=np.concatenate([t.token_ids for t in trees]),
-            parent=np.concatenate([np.where(t.parent < 0, -1, t.parent + o) for t, o in zip(trees, offsets, strict=True)]),
+            parent=np.concatenate(
+                [np.where(t.parent < 0, -1, t.parent + o) for t, o in zip(trees, offsets, strict=True)]
+            ),
             position=np.concatenate([t.position for t in trees]),
             end=np.concatenate([t.end + o for t, o in zip(trees, offsets, strict=True)]),
             trees=tuple(trees),

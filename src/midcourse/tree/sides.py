@@ -110,9 +110,7 @@ def _kept(trajectory: Trajectory, steer: Steer) -> Place | None:
     return None
 
 
-def _chosen_reach(
-    trajectory: Trajectory, steer: Steer, kept: list[int], authors: list[Author], rejected: int
-) -> int:
+def _chosen_reach(trajectory: Trajectory, steer: Steer, kept: list[int], authors: list[Author], rejected: int) -> int:
     """How many kept tokens from the fork on are the chosen side."""
     put = trajectory.path(steer.chosen)[steer.fork.depth :] if steer.chosen is not None else []
     standing = common_prefix(kept, put)

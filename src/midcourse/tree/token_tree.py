@@ -158,7 +158,11 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
     trunk_ids = trajectory.path(trajectory.head)[:limit]
     trunk = trie.insert(trunk_ids)
     placed = [
-        (s, trie.insert([*s.prefix, *s.chosen])[len(s.prefix) :], trie.insert([*s.prefix, *s.rejected])[len(s.prefix) :])
+        (
+            s,
+            trie.insert([*s.prefix, *s.chosen])[len(s.prefix) :],
+            trie.insert([*s.prefix, *s.rejected])[len(s.prefix) :],
+        )
         for s in fits
     ]
     pairs, conflicts = _pairs(placed, trie)
@@ -278,7 +282,8 @@ def restrict(tree: TokenTree, pairs: Sequence[int], keep: Iterable[int], *, part
         nll_weight=np.where(marked, tree.nll_weight, 0.0)[old].astype(np.float32),
         retain=(tree.retain & marked)[old],
         pairs=tuple(
-            replace(tree.pairs[p], chosen=new[tree.pairs[p].chosen], rejected=new[tree.pairs[p].rejected]) for p in pairs
+            replace(tree.pairs[p], chosen=new[tree.pairs[p].chosen], rejected=new[tree.pairs[p].rejected])
+            for p in pairs
         ),
     )
 
@@ -291,7 +296,11 @@ def split_tree(tree: TokenTree, max_tokens: int) -> list[TokenTree]:
     if len(tree) <= max_tokens:
         return [tree]
     items: list[tuple[int, int, tuple[int, ...]]] = [
-        (int(max(p.chosen.max(), p.rejected.max() if len(p.rejected) else -1)), n, (*map(int, p.chosen), *map(int, p.rejected)))
+        (
+            int(max(p.chosen.max(), p.rejected.max() if len(p.rejected) else -1)),
+            n,
+            (*map(int, p.chosen), *map(int, p.rejected)),
+        )
         for n, p in enumerate(tree.pairs)
     ]
     items += [(int(i), -1, (int(i),)) for i in np.flatnonzero(tree.retain | (tree.nll_weight > 0))]

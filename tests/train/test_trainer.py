@@ -1,0 +1,162 @@
+"""The trainer: the same gradient however it is cut up, guards, λ under a budget, kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from growing import Growing, random_trajectory, tiny_model
+from midcourse.errors import InputError, ModelError, TokenizerMismatch
+from midcourse.train import SteerConfig, SteerTrainer
+from midcourse.train.drift import adapted
+from training_run import tokenizer, trainer, weights
+
+RUN = Path(__file__).parents[1] / "training_run.py"
+
+
+def trained(path: Path, **settings) -> dict[str, torch.Tensor]:
+    made = trainer(str(path), **settings)
+    made.train()
+    return weights(made)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"max_tokens": 60},
+        {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2},
+        {"forward_path": "branches"},
+        {"activation_checkpointing": True},
+    ],
+    ids=["small rows", "accumulated", "branches", "checkpointed"],
+)
+def test_however_it_is_cut_up_the_step_is_the_same(tmp_path: Path, other: dict):
+    one, two = trained(tmp_path / "a"), trained(tmp_path / "b", **other)
+    for name in one:
+        assert torch.allclose(one[name], two[name], rtol=1e-3, atol=1e-4), name
+
+
+@pytest.mark.parametrize("loss_type", ["fork", "dpo", "sft", "sft_full"])
+def test_every_loss_learns(tmp_path: Path, loss_type: str):
+    made = trainer(
+        str(tmp_path), loss_type=loss_type, num_train_epochs=12, per_device_train_batch_size=9, logging_steps=1
+    )
+    made.train()
+    losses = [h["loss"] for h in made.state.log_history if "loss" in h]
+    assert losses[-1] < losses[0]
+
+
+def test_learning_raises_the_margin_and_reports_it(tmp_path: Path):
+    made = trainer(str(tmp_path), num_train_epochs=25, dev=True, eval_strategy="epoch")
+    made.train()
+    logs = [h for h in made.state.log_history if "rewards/margins" in h]
+    assert logs[-1]["rewards/margins"] > logs[0]["rewards/margins"] + 0.3
+    assert logs[-1]["rewards/accuracies"] > 0.8
+    assert {"logps/chosen_delta", "tree/token_ratio", "retain_kl", "retain_weight"} <= logs[-1].keys()
+    assert any("eval_drift/kl_retained" in h for h in made.state.log_history)
+
+
+def test_the_first_loss_is_ln_2_and_the_first_margin_0(tmp_path: Path):
+    data = [Growing([1, 2], "a").write([10, 11, 12, 13]).steer(2, [20]).write([30, 31]).value]
+    made = trainer(str(tmp_path), data=data, num_train_epochs=1, logging_steps=1)
+    made.train()
+    first = made.state.log_history[0]
+    assert first["loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert first["rewards/margins"] == pytest.approx(0, abs=1e-4)
+
+
+def test_a_reference_of_another_model_is_refused(tmp_path: Path):
+    made = trainer(str(tmp_path))
+    made.base = None  # the key stays: only the weights change under it
+    with torch.no_grad():
+        made._prepare_reference(fresh=True)
+        for parameter in made.model.parameters():
+            if not parameter.requires_grad:
+                parameter.mul_(1.5)
+    with pytest.raises(ModelError, match="differs from the reference"):
+        made._prepare_reference(fresh=True)
+
+
+def test_all_weights_can_be_trained(tmp_path: Path):
+    made = trainer(str(tmp_path), use_peft=False, learning_rate=1e-3)
+    before = weights(made)
+    made.train()
+    made.save_model()
+    assert any(not torch.equal(before[n], w) for n, w in weights(made).items())
+    assert (tmp_path / "model.safetensors").is_file()
+
+
+def test_what_a_run_leaves_behind(tmp_path: Path):
+    made = trainer(str(tmp_path), save_strategy="no")
+    made.train()
+    made.save_model()
+    record = json.loads((tmp_path / "midcourse.json").read_text())
+    assert record["base"]["weights"] == made.base.weights
+    assert record["settings"]["beta"] == 0.4
+    assert record["data"]["steers"] == made.examples.steers
+    assert "base_model" in (tmp_path / "README.md").read_text()
+    assert (tmp_path / "adapter_config.json").is_file()
+
+
+def test_another_tokenizer_is_refused(tmp_path: Path):
+    other = tokenizer()
+    other.hash = "another"
+    with pytest.raises(TokenizerMismatch, match="tokenized by"):
+        SteerTrainer(
+            tiny_model(), SteerConfig(output_dir=str(tmp_path)), [random_trajectory(1)], processing_class=other
+        )
+
+
+def test_nothing_to_train_on_is_said(tmp_path: Path):
+    with pytest.raises(InputError, match="nothing to train on"):
+        trainer(str(tmp_path), data=[Growing([1]).write([5]).value])
+
+
+@pytest.mark.parametrize(("name", "value"), [("beta", 0.0), ("decay", 1.5), ("window", 0), ("loss_type", "dop")])
+def test_settings_are_checked(tmp_path: Path, name: str, value: object):
+    with pytest.raises(InputError, match=name):
+        SteerConfig(output_dir=str(tmp_path), **{name: value})
+
+
+def test_lambda_answers_to_drift_within_bounds():
+    assert adapted(5, 5, drift=0.02, budget=0.01) == pytest.approx(7.5)
+    assert adapted(5, 5, drift=0.001, budget=0.01) == pytest.approx(4)
+    assert adapted(5, 5, drift=0.008, budget=0.01) == 5
+    assert adapted(320, 5, drift=1, budget=0.01) == 320
+    assert adapted(0, 0, drift=1, budget=0.01) > 0
+
+
+def _until(condition, seconds: float = 60) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.0005)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["step", "save"])
+def test_killed_and_resumed_the_weights_are_bit_equal(tmp_path: Path, moment: str):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    subprocess.run([sys.executable, RUN, undisturbed], env=environment, check=True, capture_output=True)
+    for n in range(3):
+        child = subprocess.Popen([sys.executable, RUN, killed], env=environment, stderr=subprocess.PIPE)
+        seen = f"checkpoint-{10 * (n + 1)}"
+        assert _until(lambda seen=seen: (killed / seen).exists() or child.poll() is not None)
+        if moment == "save":
+            assert _until(lambda: (killed / ".writing").exists() or child.poll() is not None)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    subprocess.run([sys.executable, RUN, killed], env=environment, check=True, capture_output=True)
+    one, two = (load_file(p / "adapter_model.safetensors") for p in (undisturbed, killed))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[n], two[n]) for n in one)
