@@ -133,13 +133,13 @@ def test_lambda_answers_to_drift_within_bounds():
     assert adapted(0, 0, drift=1, budget=0.01) > 0
 
 
-def _until(condition, seconds: float = 60) -> bool:
+def _wait_for(path: Path, child: subprocess.Popen, seconds: float = 100) -> None:
+    """Until the path is there; the child must still be running, or nothing was killed."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
+    while not path.exists():
+        assert child.poll() is None, child.stderr.read()
+        assert time.monotonic() < end, f"{path} never came"
         time.sleep(0.0005)
-    return False
 
 
 @pytest.mark.slow
@@ -151,9 +151,9 @@ def test_killed_and_resumed_the_weights_are_bit_equal(tmp_path: Path, moment: st
     for n in range(3):
         child = subprocess.Popen([sys.executable, RUN, killed], env=environment, stderr=subprocess.PIPE)
         seen = f"checkpoint-{10 * (n + 1)}"
-        assert _until(lambda seen=seen: (killed / seen).exists() or child.poll() is not None)
+        _wait_for(killed / seen, child)
         if moment == "save":
-            assert _until(lambda: (killed / ".writing").exists() or child.poll() is not None)
+            _wait_for(killed / ".writing", child)
         child.send_signal(signal.SIGKILL)
         child.wait()
     subprocess.run([sys.executable, RUN, killed], env=environment, check=True, capture_output=True)

@@ -106,7 +106,7 @@ def test_splitting_keeps_every_pair_and_retained_token_once(seed: int, budget: i
     assert sorted(p.steer for t in parts for p in t.pairs) == sorted(p.steer for p in tree.pairs)
     assert sum(int(t.retain.sum()) for t in parts) == int(tree.retain.sum())
     whole = sorted(tuple(path(tree, int(i))) for i in tree.labels)
-    assert sorted(set(tuple(path(t, int(i))) for t in parts for i in t.labels)) == sorted(set(whole))
+    assert sorted({tuple(path(t, int(i))) for t in parts for i in t.labels}) == sorted(set(whole))
 
 
 def test_a_chain_is_an_ordinary_text():

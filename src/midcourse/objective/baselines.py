@@ -26,7 +26,7 @@ def dpo_loss(x: PairLogps, totals: Totals, *, beta: float) -> tuple[Tensor, dict
 def sft_loss(text_logps: Tensor, text_weight_per_token: Tensor, totals: Totals) -> tuple[Tensor, dict[str, Tensor]]:
     """Supervised fine-tuning: Σ_t n_t (−log π_t) / Σ_t n_t.
 
-    Which tokens have weight n_t decides which baseline it is: the full corrected text, or only the spans the person put.
+    Which tokens have weight n_t decides which baseline it is: the full corrected text, or the spans a person put.
     """
     summed = -(text_weight_per_token * text_logps).sum()
     loss = summed / totals.text if totals.text else summed * 0

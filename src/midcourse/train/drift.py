@@ -29,7 +29,7 @@ class DevDrift:
     def of(cls, model: Any, trees: Sequence[TokenTree], path: Path) -> "DevDrift | None":
         """Read the base at up to 256 positions spread over the trees; None where nothing is retained."""
         share = max(1, _POSITIONS // max(1, len(trees)))
-        rows = []
+        rows: list[tuple[Row, Tensor, Tensor]] = []
         off = model.disable_adapter() if hasattr(model, "disable_adapter") else nullcontext()
         model.eval()
         with torch.no_grad(), off:

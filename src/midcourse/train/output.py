@@ -11,7 +11,25 @@ from midcourse.types import ModelRef
 
 __all__ = ["STEER_SETTINGS", "write_card", "write_record"]
 
-STEER_SETTINGS = ["loss_type", "beta", "decay", "window", "sft_weight", "retain_weight", "retain_margin", "text_weight", "max_drift", "max_tokens", "lora_r", "lora_alpha", "learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "seed"]
+STEER_SETTINGS = [
+    "loss_type",
+    "beta",
+    "decay",
+    "window",
+    "sft_weight",
+    "retain_weight",
+    "retain_margin",
+    "text_weight",
+    "max_drift",
+    "max_tokens",
+    "lora_r",
+    "lora_alpha",
+    "learning_rate",
+    "num_train_epochs",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "seed",
+]
 
 
 def write_record(folder: Path, base: ModelRef, config: SteerConfig, facts: dict[str, Any]) -> None:

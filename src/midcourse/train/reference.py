@@ -42,10 +42,10 @@ class TreeReference:
 
 
 def read_plan(row: Row, indices: Sequence[np.ndarray[Any, Any]]) -> tuple[Tensor, list[Tensor]]:
-    """Where logits must be read so that each of some token sets can be predicted: unique sources, and rows into them."""
+    """Where logits are read so that some token sets can be predicted: unique sources, and rows into them."""
     parents = [torch.as_tensor(row.parent[i]) for i in indices]
     sources, inverse = torch.unique(torch.cat(parents), return_inverse=True)
-    return sources, list(inverse.split([len(p) for p in parents]))
+    return sources, list(torch.split(inverse, [len(p) for p in parents]))
 
 
 class ReferenceCache:
@@ -102,7 +102,7 @@ class ReferenceCache:
             logps = gather_logps(
                 logits, at_labels.to(logits.device), torch.as_tensor(tree.token_ids[labels]).to(logits.device)
             )
-            parts = [_top(logits[r.to(logits.device)], self.top_k) for r in at_retained.split(256)]
+            parts = [_top(logits[r.to(logits.device)], self.top_k) for r in torch.split(at_retained, 256)]
         model.train(was_training)
         ids, top, rest = (torch.cat(p).cpu() for p in zip(*parts, strict=True))
         return TreeReference(logps.cpu(), ids, top, rest)

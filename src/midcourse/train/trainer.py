@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -29,6 +29,7 @@ from midcourse.train.config import SteerConfig
 from midcourse.train.drift import DevDrift, adapted
 from midcourse.train.examples import Examples, to_trees
 from midcourse.train.reference import ReferenceCache
+from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.forward import choose_path
 from midcourse.tree.pack import Row, pack
 from midcourse.tree.token_tree import TokenTree, TreeOptions, split_tree
@@ -42,7 +43,7 @@ _FALLING = 0.1
 """Share of steers whose chosen text may become less likely before a warning."""
 
 
-class SteerTrainer(Trainer):  # type: ignore[misc]
+class SteerTrainer(Trainer):
     """Train a model on steers.
 
     Args:
@@ -87,7 +88,10 @@ class SteerTrainer(Trainer):  # type: ignore[misc]
         if eval_dataset is not None:
             self.dev = to_trees(eval_dataset, self.text_tokenizer, options)
         self.retain_weight = args.retain_weight
-        self.forward_path, reason = choose_path(model) if args.forward_path == "auto" else (args.forward_path, None)
+        self.forward_path: ForwardPath
+        self.forward_path, reason = choose_path(model)
+        if args.forward_path != "auto":
+            self.forward_path, reason = cast(ForwardPath, args.forward_path), None
         if reason:
             logger.warning("This model is trained one row per branch, which is slower: %s", reason)
         trees = [part for tree in self.examples.trees for part in split_tree(tree, args.max_tokens)]
@@ -266,12 +270,12 @@ class SteerTrainer(Trainer):  # type: ignore[misc]
         if self._fell[1] and self._fell[0] > _FALLING * self._fell[1]:
             share = self._fell[0] / self._fell[1]
             logger.warning(
-                "The chosen text became less likely on %.0f%% of steers. Raise sft_weight, or lower learning_rate or beta",
+                "The chosen text became less likely on %.0f%% of steers. Raise sft_weight, or lower learning_rate",
                 100 * share,
             )
         self._fell = [0, 0]
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     # -- saving ----------------------------------------------------------------------------------------------------
@@ -329,7 +333,8 @@ class SteerTrainer(Trainer):  # type: ignore[misc]
     def _too_large(self, row: Row) -> OutOfMemory:
         tree = max(row.trees, key=len)
         return OutOfMemory(
-            f"no memory for a row of {len(row)} tokens; its largest tree is trajectory {tree.id} with {len(tree)} tokens. "
+            f"no memory for a row of {len(row)} tokens; its largest tree is trajectory {tree.id} with {len(tree)} "
+            "tokens. "
             f"Lower --max_tokens (now {self.args.max_tokens}) or set --activation_checkpointing true"
         )
 
@@ -425,8 +430,8 @@ def _with_lora(model: Any, args: SteerConfig, peft_config: Any) -> Any:
     )
     if getattr(config, "init_lora_weights", True) not in (True, "gaussian"):
         raise InputError(
-            f"init_lora_weights is {config.init_lora_weights!r}, which changes the base weights, and then the base is no "
-            "reference. Use True or 'gaussian'"
+            f"init_lora_weights is {config.init_lora_weights!r}, which changes the base weights, and then the base is "
+            "no reference. Use True or 'gaussian'"
         )
     torch.manual_seed(args.seed)  # the adapter's start belongs to the run's seed
     return get_peft_model(model, config)

@@ -84,7 +84,7 @@ def _chunk_logps(logits: Tensor, targets: Tensor) -> Tensor:
 def gather_logps(logits: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
     """log softmax(logits[rows[i]])[targets[i]] in float32, [N]; chunks are recomputed in the backward pass."""
     out = []
-    for r, t in zip(rows.split(_CHUNK), targets.split(_CHUNK), strict=True):
+    for r, t in zip(torch.split(rows, _CHUNK), torch.split(targets, _CHUNK), strict=True):
         picked = logits[r]
         if picked.requires_grad:
             out.append(checkpoint(_chunk_logps, picked, t, use_reentrant=False))
