@@ -1,0 +1,55 @@
+"""One base and its adapters held in one model, and which of them speaks: so that all are compared on equal terms.
+
+Base and steered model share weights, dtype and batch shape; only the adapter is switched. It knows no data.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["BASE", "Variants", "adapter_labels"]
+
+BASE = "base"
+
+
+def adapter_labels(paths: Sequence[str | Path]) -> tuple[str, ...]:
+    """A short name for each adapter: the last telling part of its path, numbered where two would be the same."""
+    names: list[str] = []
+    for path in paths:
+        parts = [p for p in Path(path).parts if p not in ("adapter", "final", "/", ".")]
+        name = (parts[-1] if parts else "adapter").replace(".", "_")
+        name = "steered" if name == BASE else name
+        same = sum(n == name or n.startswith(f"{name}-") for n in names)
+        names.append(f"{name}-{same + 1}" if same else name)
+    return tuple(names)
+
+
+class Variants:
+    """`base` and any number of adapters of one model, one of them active at a time."""
+
+    def __init__(self, model: Any, adapters: Sequence[str] = ()) -> None:
+        """Take a plain model (no adapters) or a PEFT model that holds each name in `adapters`."""
+        self.model = model.eval()
+        self.adapters = tuple(adapters)
+        self.names = (BASE, *self.adapters)
+
+    @property
+    def device(self) -> torch.device:
+        """Where ids must lie."""
+        return next(iter(self.model.parameters())).device
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[Any]:
+        """The model speaking as `name`, without gradients."""
+        switched: AbstractContextManager[Any] = nullcontext()
+        if name == BASE:
+            switched = self.model.disable_adapter() if self.adapters else nullcontext()
+        elif name in self.adapters:
+            self.model.set_adapter(name)
+        else:
+            raise KeyError(name)
+        with torch.no_grad(), switched:
+            yield self.model
