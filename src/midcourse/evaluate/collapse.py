@@ -44,9 +44,9 @@ class Collapse:
         if self.ended < base.ended - 0.25:
             found.append(f"does not come to an end ({self.ended:.0%} ended, base {base.ended:.0%})")
         if self.base_nll > base.base_nll + 1.0:
-            found.append(f"writes text that is odd to the base ({self.base_nll:.2f} nats a token, base {base.base_nll:.2f})")
+            found.append(f"is odd to the base ({self.base_nll:.2f} nats a token, the base's own {base.base_nll:.2f})")
         if self.base_nll < 0.5 * base.base_nll:
-            found.append(f"writes stock phrases ({self.base_nll:.2f} nats a token under the base, base {base.base_nll:.2f})")
+            found.append(f"writes stock phrases ({self.base_nll:.2f} nats a token, the base's own {base.base_nll:.2f})")
         return found
 
 

@@ -51,7 +51,7 @@ def kl(base: Tensor, policy: Tensor) -> Tensor:
 def compare(
     variants: Variants, places: Sequence[Place], progress: Callable[[int], None] = lambda _: None
 ) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
-    """For each variant, per place: the KL from the base and the log-probability of the targets, position by position."""
+    """For each variant, per place: KL from the base and log-probability of the target, position by position."""
     found: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {name: ([], []) for name in variants.names}
     path, _ = choose_path(variants.model)
     for place in places:

@@ -65,6 +65,8 @@ def interval(
     return Interval(float(x.mean()), float(low), float(high), len(kept), len(names))
 
 
-def paired(after: Sequence[float], before: Sequence[float], prompts: Sequence[str], *, seed: int = 0) -> Interval | None:
+def paired(
+    after: Sequence[float], before: Sequence[float], prompts: Sequence[str], *, seed: int = 0
+) -> Interval | None:
     """The mean difference after − before on the same items, so that what is hard for both cancels."""
     return interval([a - b for a, b in zip(after, before, strict=True)], prompts, seed=seed)

@@ -95,7 +95,9 @@ class Judged:
     adopts: bool
 
 
-def judge(fork: Fork, error: ErrorSpec, sample: Sample, tokenizer: TextTokenizer, checker: Checker | None = None) -> Judged:
+def judge(
+    fork: Fork, error: ErrorSpec, sample: Sample, tokenizer: TextTokenizer, checker: Checker | None = None
+) -> Judged:
     """Whether a sample makes the error again, and whether it begins with what the person put."""
     text = tokenizer.decode(sample.token_ids)
     near = tokenizer.decode(sample.token_ids[: error.limit])

@@ -157,7 +157,11 @@ def _decode(
     for step in range(max(limits)):
         mask = torch.cat([mask, torch.ones_like(token)], 1)
         out = model(
-            input_ids=token, attention_mask=mask, position_ids=(length + step)[:, None], past_key_values=cache, use_cache=True
+            input_ids=token,
+            attention_mask=mask,
+            position_ids=(length + step)[:, None],
+            past_key_values=cache,
+            use_cache=True,
         )
         cache = out.past_key_values
         token = _draw(out.logits[:, -1], luck[:, step], greedy)[:, None]
