@@ -5,6 +5,7 @@ neither on what it is batched with nor on which model is asked first, and base a
 same luck. It knows token ids only.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -191,8 +192,6 @@ def _score_rows(
     model: Any, cache: Any, mask: torch.Tensor, length: torch.Tensor, owners: list[int], texts: list[list[int]]
 ) -> list[np.ndarray]:
     """Log-probability of texts[i][1:], each below the prefix of its owner."""
-    import copy
-
     device, longest = mask.device, max(len(t) for t in texts) - 1
     ids = torch.tensor([t + [0] * (longest + 1 - len(t)) for t in texts], device=device)
     who = torch.tensor(owners, device=device)

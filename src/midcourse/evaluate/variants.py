@@ -39,7 +39,8 @@ class Variants:
     @property
     def device(self) -> torch.device:
         """Where ids must lie."""
-        return next(iter(self.model.parameters())).device
+        device: torch.device = next(iter(self.model.parameters())).device
+        return device
 
     @contextmanager
     def using(self, name: str) -> Iterator[Any]:
