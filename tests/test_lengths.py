@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULE = 500
-FUNCTION = 50
+FUNCTION = 60
 """Lines of a function's body, without its signature and docstring."""
 
 SOURCES = sorted((ROOT / "src").rglob("*.py"))

@@ -171,7 +171,7 @@ def check_memory() -> Iterator[Finding]:
     if free is None:
         yield Finding("memory", "note", "unknown on this system", f"training needs about {MEMORY_NEEDED / 1e9:.0f} GB")
     elif free < MEMORY_NEEDED:
-        mend = "close other programs, or train with a smaller --max_tokens_per_batch and --gradient_checkpointing"
+        mend = "close other programs, or train with a smaller --max_tokens and --gradient_checkpointing"
         yield Finding("memory", "note", f"{free / 1e9:.1f} GB available", mend)
     else:
         yield Finding("memory", "ok", f"{free / 1e9:.1f} GB available")

@@ -1,0 +1,150 @@
+"""Write docs/cli.md and docs/configuration.md from the code; with --check, only say whether they still match it.
+
+Both pages are committed, so that they can be read without running anything; scripts/check runs the check.
+"""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTICE = "<!-- Made by scripts/generate_docs.py from the code; change it there. -->"
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options."""
+    from typer.main import get_command
+
+    from midcourse.cli import app
+
+    parts = ["# The command line", NOTICE, "`midcourse COMMAND --help` shows the same in the terminal."]
+    for name, command in _commands("midcourse", get_command(app)):
+        parts += _command(name, command)
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for child, below in getattr(command, "commands", {}).items():
+        if not below.hidden:
+            yield from _commands(f"{name} {child}", below)
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    shown = [p for p in command.params if not getattr(p, "hidden", False) and "completion" not in (p.name or "")]
+    arguments = [p for p in shown if p.param_type_name == "argument"]
+    options = [p for p in shown if p.param_type_name == "option"]
+    usage = [name, "[OPTIONS]" if options else "", *(_metavar(p) for p in arguments)]
+    if getattr(command, "commands", None):
+        usage.append("COMMAND")
+    yield f"## `{name}`"
+    yield f"```\n{' '.join(u for u in usage if u)}\n```"
+    if command.help:
+        yield inspect.cleandoc(command.help.partition("\f")[0])
+    children = getattr(command, "commands", {})
+    if children:
+        rows = [(_link(f"{name} {c}"), _first(b.help)) for c, b in children.items() if not b.hidden]
+        yield _table(("command", "what it does"), rows)
+    if arguments:
+        yield _table(("argument", "meaning"), [(f"`{_metavar(p)}`", _meaning(p)) for p in arguments])
+    if options:
+        yield _table(("option", "default", "meaning"), [(_flags(p), _default(p), _meaning(p)) for p in options])
+
+
+def _metavar(argument: Any) -> str:
+    named = (argument.metavar or argument.name.upper()) + ("..." if argument.nargs == -1 else "")
+    return named if argument.required else f"[{named}]"
+
+
+def _flags(param: Any) -> str:
+    return ", ".join(f"`{o}`" for o in [*param.opts, *param.secondary_opts])
+
+
+def _default(param: Any) -> str:
+    if param.required:
+        return "required"
+    if isinstance(param.show_default, str):
+        return param.show_default
+    if param.default is None or callable(param.default) or param.default in ((), [], False):
+        return ""
+    if param.is_flag:
+        return "on"
+    return _code(getattr(param.default, "value", param.default))
+
+
+def _meaning(param: Any) -> str:
+    said = " ".join((param.help or "").split())
+    return f"{said} (environment: `{param.envvar}`)" if param.envvar else said
+
+
+def configuration_page() -> str:
+    """The settings that SteerConfig adds or changes."""
+    from midcourse.train.config import SteerConfig
+    from transformers import TrainingArguments
+
+    inherited = {f.name for f in fields(TrainingArguments)}
+    own = [f for f in fields(SteerConfig) if f.name in SteerConfig.__annotations__]
+    parts = [
+        "# Settings of a training run",
+        NOTICE,
+        "`SteerConfig(output_dir=…)` in Python, `--name value` after `midcourse train`, or `name: value` in the YAML "
+        "file given as `--config`. Every run writes the settings it ended up with beside the adapter.",
+        "## What steers add",
+        _table(("setting", "default", "meaning"), [_setting(f) for f in own if f.name not in inherited]),
+        "## What has another default than in transformers",
+        "Every other field of `transformers.TrainingArguments` works as it does there.",
+        _table(("setting", "default", "meaning"), [_setting(f) for f in own if f.name in inherited]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _setting(field: Field[Any]) -> tuple[str, str, str]:
+    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    return f"`{field.name}`", _code(default), " ".join(str(field.metadata.get("help", "")).split())
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _code(value: object) -> str:
+    return f"`{value}`"
+
+
+def _first(text: str | None) -> str:
+    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
+
+
+def _link(name: str) -> str:
+    return f"[`{name}`](#{name.replace(' ', '-')})"
+
+
+PAGES = {"docs/cli.md": cli_page, "docs/configuration.md": configuration_page}
+
+
+def main() -> int:
+    """Write the pages, or with --check compare them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where a page is out of date")
+    check = parser.parse_args().check
+    stale = []
+    for name, page in PAGES.items():
+        path, text = ROOT / name, page()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    if check and stale:
+        print(f"{' and '.join(stale)} out of date; run: python scripts/generate_docs.py", file=sys.stderr)
+        return 1
+    print(f"{'in step with the code' if not stale else 'written'}: {', '.join(stale or PAGES)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
