@@ -83,8 +83,9 @@ def _meaning(param: Any) -> str:
 
 def configuration_page() -> str:
     """The settings that SteerConfig adds or changes."""
-    from midcourse.train.config import SteerConfig
     from transformers import TrainingArguments
+
+    from midcourse.train.config import SteerConfig
 
     inherited = {f.name for f in fields(TrainingArguments)}
     own = [f for f in fields(SteerConfig) if f.name in SteerConfig.__annotations__]

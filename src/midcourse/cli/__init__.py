@@ -125,15 +125,16 @@ def _add_commands() -> None:
     ]
     for name, module, attribute in parts:
         try:
-            part = getattr(importlib.import_module(f"midcourse.cli.{module}"), attribute)
+            owner = importlib.import_module(f"midcourse.cli.{module}")
         except ModuleNotFoundError as error:
             if error.name != f"midcourse.cli.{module}":
                 raise
             continue
+        part = getattr(owner, attribute)
         if isinstance(part, typer.Typer):
             app.add_typer(part, name=name)
         else:
-            app.command(name)(part)
+            app.command(name, context_settings=getattr(owner, "CONTEXT", None))(part)
 
 
 _add_commands()
