@@ -46,8 +46,7 @@ def breaks(text: str) -> Counter[str]:
         if word in PRESSING and not following.startswith("oil"):
             found["pressure"] += 1
         if word in ("need", "have") and following == "to":
-            before = said[i - 2 : i] if i > 1 else said[:i]
-            found["pressure"] += bool(before) and (before[-1] in WHO or (before[-1] == "will" and before[0] in WHO))
+            found["pressure"] += i > 0 and said[i - 1] in WHO
         found["big word"] += word in BIG
     found["bold"] = text.count("**")
     found["shouting"] = text.count("!")
