@@ -233,7 +233,7 @@ class _Weaver:
             end = Place(node.id, max(stop, fork.depth))
             rejected.setdefault(end, Rejected(end, row.origin))
         return Steer(
-            id=digest("steer", self.id, row.prefix, row.chosen, row.kind, row.ended, row.origin),
+            id=self._steer_id(row),
             trajectory=self.id,
             kind=row.kind,
             fork=place,
@@ -243,6 +243,11 @@ class _Weaver:
             annotator=row.author,
             weight=row.weight,
         )
+
+    def _steer_id(self, row: SteerRow) -> str:
+        """Of the source and the row alone: the same however the rows around it are joined."""
+        place = (self.source, self.tokenizer.hash, row.trajectory, _plain(self.prompt))
+        return digest("steer", *place, row.prefix, row.chosen, row.tail, row.kind, row.ended, row.origin)
 
 
 @dataclass(frozen=True, slots=True)
