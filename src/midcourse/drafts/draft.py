@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from midcourse.backends.protocol import Backend, Sampling, Token
 from midcourse.drafts.cuts import character_ends, cut_out, tokens_within
+from midcourse.drafts.growth import before_token, grow, place_at
 from midcourse.errors import InputError
 from midcourse.tokens import TextTokenizer, common_prefix
 from midcourse.types import Author, Kind, Message, ModelRef, Node, Place, Rejected, State, Status, Steer, Trajectory
@@ -304,44 +305,17 @@ class Draft:
         if self.store is not None:
             self.store.set_head(self._trajectory.id, head, status)
 
-    def _place(self, path: Place, depth: int) -> Place:
-        """The place at `depth` on the path to `path`, in the node that holds the token before it."""
-        at = 0
-        for node, taken in self._trajectory.spans(path):
-            at += taken
-            if depth <= at:
-                return Place(node.id, depth)
-        raise InputError(f"the path ends before depth {depth}")
-
-    def _before_token(self, path: Place, depth: int) -> Place:
-        """The place at `depth`, in the node that holds the token after it, so that the token is still known."""
-        return Place(self._place(path, depth + 1).node, depth) if depth < path.depth else self._place(path, depth)
-
     def _grow(
         self, place: Place, token_ids: Sequence[int], author: Author, logprobs: Sequence[float] | None = None
     ) -> tuple[Place, list[Node]]:
-        """Hang tokens below a place; returns where they end and the nodes that are new."""
-        trajectory = self._trajectory
-        place = self._place(place, place.depth)
-        parent = trajectory.by_id[place.node]
-        offset = place.depth - trajectory.start[place.node]
-        hash_ = self.tokenizer.hash
-        made: list[Node] = []
-        node = Node.below(parent, token_ids, author, hash_, offset=offset, logprobs=logprobs)
-        # The same ids at the same place by another hand: a node without tokens keeps the two uses apart.
-        while (known := trajectory.by_id.get(node.id)) is not None and known.author != author:
-            made.append(Node.below(parent, (), author, hash_, offset=offset))
-            parent, offset = made[-1], 0
-            node = Node.below(parent, token_ids, author, hash_, logprobs=logprobs)
-        new = [n for n in (*made, node) if n.id not in trajectory.by_id]
-        self._now = trajectory.with_(nodes=(*trajectory.nodes, *new))
-        return self._now.end_of(node.id), new
+        self._now, end, new = grow(self._trajectory, place, token_ids, author, logprobs)
+        return end, new
 
     def _go_to(self, length: int) -> None:
         """Move to the first `length` tokens of the old text; the rest of it is turned down until a steer says more."""
         head, old = self._trajectory.head, self._old_head()
         self._undo.append(_Before(head, self._turned_down, None))
-        place = self._place(old, self._prompt + length)
+        place = place_at(self._trajectory, old, self._prompt + length)
         self._turned_down = old if place.depth < old.depth else None
         self._move(place)
 
@@ -378,7 +352,7 @@ class Draft:
             if put != self.answer_ids:
                 self._go_to(fork)
             return None
-        place = self._place(old_head, self._prompt + fork)
+        place = place_at(self._trajectory, old_head, self._prompt + fork)
         chosen, nodes = self._grow(place, put[fork:], "person")
         depth = self._depth_shown(shown)
         rejected = (Rejected(old_head, "shown", depth),) if fork < len(old) else ()
@@ -395,7 +369,7 @@ class Draft:
         fork = common_prefix(new, old)
         if local.tail == len(old) or fork == len(new):  # nothing of the tail is left, or only the end of the text went
             return self._correct(new, "typed", reason, shown)
-        place = self._place(head, self._prompt + fork)
+        place = place_at(self._trajectory, head, self._prompt + fork)
         chosen, nodes = self._grow(place, put[fork:], "person") if fork < len(put) else (place, [])
         depth, below = self._depth_shown(shown), chosen
         rejected: tuple[Rejected, ...] = ()
@@ -405,7 +379,11 @@ class Draft:
             nodes += more
         if fork < len(old):
             replaced = self._prompt + max(local.tail, fork)
-            at = self._before_token(head, replaced) if replaced == place.depth else self._place(head, replaced)
+            at = (
+                before_token(self._trajectory, head, replaced)
+                if replaced == place.depth
+                else place_at(self._trajectory, head, replaced)
+            )
             rejected = (Rejected(at, "shown", depth),)
         return self._commit("local", place, rejected, chosen, below, nodes, reason, depth)
 
