@@ -1,10 +1,12 @@
-"""Write docs/cli.md and docs/configuration.md from the code; with --check, only say whether they still match it.
+"""Write docs/cli.md, docs/configuration.md and the README's tree from the code; with --check, only compare them.
 
-Both pages are committed, so that they can be read without running anything; scripts/check runs the check.
+The pages are committed, so that they can be read without running anything; scripts/check runs the check.
 """
 
 import argparse
+import ast
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
@@ -12,6 +14,63 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+TREE_MARKS = ("<!-- tree: made by scripts/generate_docs.py from the first line of each module -->", "<!-- /tree -->")
+FLOW = [
+    "types",
+    "tokens",
+    "errors",
+    "model",
+    "rows/row",
+    "rows/marks",
+    "rows/join",
+    "backends/protocol",
+    "backends/local",
+    "store/schema",
+    "store/db",
+    "store/writing",
+    "store/reading",
+    "store/checks",
+    "store/migrations",
+    "store/dialects",
+    "drafts/draft",
+    "drafts/cuts",
+    "drafts/simulate",
+    "drafts/fill",
+    "capture/importers",
+    "tree/sides",
+    "tree/token_tree",
+    "tree/pack",
+    "tree/attention",
+    "tree/forward",
+    "objective/fork_loss",
+    "objective/baselines",
+    "train/config",
+    "train/examples",
+    "train/reference",
+    "train/batch",
+    "train/trainer",
+    "train/drift",
+    "train/guards",
+    "train/checkpoint",
+    "evaluate/forks",
+    "evaluate/recurrence",
+    "evaluate/drift",
+    "evaluate/collapse",
+    "evaluate/intervals",
+    "evaluate/report",
+    "publish",
+    "workflows",
+    "cli/importing",
+    "cli/steers",
+    "cli/models",
+    "cli/training",
+    "cli/evaluation",
+    "cli/doctor",
+    "__main__",
+]
+"""The order in which data meets the modules; what is not named here follows at the end of its folder."""
+STAGES = {"store": 1, "drafts": 2, "capture": 3, "tree": 4, "objective": 5, "train": 6, "evaluate": 7, "publish": 8}
+WIDTH = 90
 NOTICE = "<!-- Made by scripts/generate_docs.py from the code; change it there. -->"
 
 
@@ -103,6 +162,45 @@ def configuration_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def readme() -> str:
+    """The README with its tree of the package as it is on the disk."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(TREE_MARKS[0])
+    _, _, after = rest.partition(TREE_MARKS[1])
+    lines = ["src/midcourse/", *_tree(ROOT / "src" / "midcourse", ROOT / "src" / "midcourse")]
+    return before + TREE_MARKS[0] + "\n```\n" + "\n".join(lines) + "\n```\n" + TREE_MARKS[1] + after
+
+
+def _tree(folder: Path, top: Path) -> Iterator[str]:
+    """One line for each module, in flow order; a folder's line is the first line of its __init__."""
+    indent = "  " * (len(folder.relative_to(top).parts) + 1)
+    found = [p for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()]
+    for path in sorted(found, key=lambda p: (_rank(p.relative_to(top).with_suffix("").as_posix()), p.name)):
+        if path.name == "__init__.py" and folder != top:
+            continue
+        name = path.name + ("/" if path.is_dir() else "")
+        stage = f" {STAGES[path.name]}" if folder == top and path.name in STAGES else ""
+        source = path / "__init__.py" if path.is_dir() else path
+        yield f"{indent + name + stage:26} {_idea(source)}".rstrip()
+        if path.is_dir():
+            yield from _tree(path, top)
+
+
+def _rank(name: str) -> int:
+    if name == "__init__":
+        return -1
+    return next((i for i, known in enumerate(FLOW) if known == name or known.startswith(name + "/")), len(FLOW))
+
+
+def _idea(path: Path) -> str:
+    said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    said = said.partition(". ")[0].rstrip(".")
+    if len(said) > WIDTH:  # up to a natural stop that leaves a sentence
+        stops = [m.start() for m in re.finditer(r"[,:;] ", said) if 30 <= m.start() <= WIDTH]
+        said = said[: stops[-1]] if stops else said
+    return f"# {said}" if said[:1] == "`" else f"# {said[:1].lower()}{said[1:]}"
+
+
 def _setting(field: Field[Any]) -> tuple[str, str, str]:
     default = field.default_factory() if field.default_factory is not MISSING else field.default
     return f"`{field.name}`", _code(default), " ".join(str(field.metadata.get("help", "")).split())
@@ -125,7 +223,7 @@ def _link(name: str) -> str:
     return f"[`{name}`](#{name.replace(' ', '-')})"
 
 
-PAGES = {"docs/cli.md": cli_page, "docs/configuration.md": configuration_page}
+PAGES = {"docs/cli.md": cli_page, "docs/configuration.md": configuration_page, "README.md": readme}
 
 
 def main() -> int:

@@ -1,1 +1,1 @@
-"""backends."""
+"""Who generates: a stream of tokens with alternatives, from token ids."""

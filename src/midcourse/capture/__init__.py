@@ -1,1 +1,1 @@
-"""capture."""
+"""Steers that were made elsewhere, brought into the store."""

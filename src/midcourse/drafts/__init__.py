@@ -1,1 +1,1 @@
-"""drafts."""
+"""One text being written, headless: stream, stop, rewind, correct, resume, undo."""

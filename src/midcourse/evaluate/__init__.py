@@ -1,1 +1,1 @@
-"""evaluate."""
+"""Whether it helped, and what it cost elsewhere."""

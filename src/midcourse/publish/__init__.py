@@ -1,1 +1,1 @@
-"""publish."""
+"""What leaves Midcourse in other formats: adapters, rows for other trainers."""

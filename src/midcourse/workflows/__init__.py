@@ -1,1 +1,1 @@
-"""workflows."""
+"""What crosses stages."""
