@@ -5,7 +5,10 @@ importing it must not import torch: `midcourse --help` answers at once.
 """
 
 import errno
+import inspect
 import os
+import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -110,6 +113,13 @@ def top(
     """Options that come before a command."""
 
 
+def with_fences(text: str) -> str:
+    """Put fences around a docstring's indented examples: Typer would run their lines together."""
+    return re.sub(
+        r"(?:^ {4}.*\n?)+", lambda m: f"```\n{textwrap.dedent(m[0]).rstrip()}\n```\n", text, flags=re.MULTILINE
+    )
+
+
 def _add_commands() -> None:
     """Commands in the order in which a newcomer meets them."""
     import importlib
@@ -132,9 +142,12 @@ def _add_commands() -> None:
             continue
         part = getattr(owner, attribute)
         if isinstance(part, typer.Typer):
+            for command in part.registered_commands:
+                command.help = with_fences(command.help or inspect.getdoc(command.callback) or "")
             app.add_typer(part, name=name)
         else:
-            app.command(name, context_settings=getattr(owner, "CONTEXT", None))(part)
+            help_ = with_fences(inspect.getdoc(part) or "")
+            app.command(name, help=help_, context_settings=getattr(owner, "CONTEXT", None))(part)
 
 
 _add_commands()
