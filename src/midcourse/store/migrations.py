@@ -76,7 +76,8 @@ def migrate_engine(engine: sa.Engine) -> None:
         log.warning("migrating the store; a copy is kept at %s", dialects.backup(engine.url, f"schema{version}.bak"))
     with engine.execution_options(write=True).begin() as connection:
         dialects.schema_lock(connection)
-        version = _version(connection) or VERSION
+        version = _version(connection)
+        version = VERSION if version is None else version
         for step in range(version, VERSION):
             if step not in STEPS:
                 raise StoreError(f"{dialects.where(engine.url)} has schema {step}, which no release of Midcourse wrote")
