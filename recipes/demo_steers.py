@@ -9,7 +9,7 @@ with the rule. One row a steer, as anybody could write it by hand:
     prefix      what stood before the correction
     rejected    what the model was saying, as far as it had come when it was stopped
     chosen      what was put there
-    resumed     what the model went on to write and what was let stand, up to the next correction
+    tail        what the model went on to write and what was let stand, up to the next correction
     kind, reason, trajectory, split
 
     python recipes/demo_steers.py        # about ten minutes on two cores, the same file every time
@@ -59,7 +59,7 @@ def rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[dict[str,
             "prefix": text(trunk[prompt:fork]),
             "rejected": text(trajectory.path(steer.rejected[0].end)[fork:]),
             "chosen": text(trunk[fork : chosen.depth]),
-            "resumed": text(trunk[chosen.depth : end]),
+            "tail": text(trunk[chosen.depth : end]),
         }
 
 

@@ -7,6 +7,7 @@ from scripted import Scripted, tokenizer
 
 from midcourse.drafts.draft import Draft
 from midcourse.errors import InputError
+from midcourse.store.db import Store
 from midcourse.types import Message, Trajectory
 
 END = tokenizer().eos[0]
@@ -360,3 +361,32 @@ def test_a_draft_is_a_string_that_is_edited(data):
             chosen, old = t.path(steer.chosen), t.path(steer.rejected[0].end)
             assert chosen[: steer.fork.depth] == prefix
             assert chosen[steer.fork.depth] != old[steer.fork.depth]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_a_real_store_gives_back_what_was_written(data):
+    with Store("sqlite://") as store:
+        d = Draft(Scripted([]), tokenizer(), store, source="test").start(
+            [Message("user", "Hi")], group="g", split="dev"
+        )
+        for _ in range(data.draw(st.integers(1, 7))):
+            op = data.draw(st.sampled_from(["stream", "typed", "local", "rewind", "resample", "end", "undo"]))
+            cut = data.draw(st.integers(0, len(d.text)))
+            if op == "stream":
+                d.backend.texts = [data.draw(WORDS)]
+                write(d, 5)
+            elif op in ("typed", "local"):
+                end = data.draw(st.integers(cut, len(d.text))) if op == "local" else None
+                d.replace(cut, data.draw(WORDS), op, end=end)
+            elif op == "undo":
+                d.undo()
+            else:
+                {"rewind": d.rewind, "resample": d.resample, "end": d.end}[op](cut)
+        t = d.accept()
+        assert store.verify() == []
+        kept = store.trajectory(t.id)
+        assert kept.path(kept.head) == t.path(t.head)
+        assert kept.authors(kept.head) == t.authors(t.head)
+        assert kept.steers == t.steers
+        assert (kept.status, kept.split, kept.messages) == ("accepted", "dev", t.messages)
