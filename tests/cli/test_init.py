@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from midcourse import __version__
-from midcourse.cli import OneSentence, app
+from midcourse.cli import OneSentence, app, with_fences
 from midcourse.errors import InputError
 
 RUNNER = CliRunner()
@@ -81,3 +81,15 @@ def test_help_does_not_import_torch() -> None:
     code = "import sys, midcourse.cli; print([m for m in ('torch', 'transformers', 'peft') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_examples_in_help_keep_their_lines(indent: str) -> None:
+    text = f"Do it.\n\n{indent}midcourse a\n{indent}midcourse b --c\n\nmore"
+    assert with_fences(text) == "Do it.\n\n```\nmidcourse a\nmidcourse b --c\n```\n\nmore"
+    assert with_fences("No example; `midcourse a` does it.") == "No example; `midcourse a` does it."
+
+
+def test_examples_of_every_command_are_fenced() -> None:
+    shown = RUNNER.invoke(app, ["chat", "--help"]).stdout.splitlines()
+    assert [line for line in shown if line.count("midcourse chat ") > 1] == []

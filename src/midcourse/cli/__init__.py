@@ -113,11 +113,12 @@ def top(
     """Options that come before a command."""
 
 
+_EXAMPLES = re.compile(r"(?:^(?: {4}|midcourse ).*\n?)+", re.MULTILINE)
+
+
 def with_fences(text: str) -> str:
-    """Put fences around a docstring's indented examples: Typer would run their lines together."""
-    return re.sub(
-        r"(?:^ {4}.*\n?)+", lambda m: f"```\n{textwrap.dedent(m[0]).rstrip()}\n```\n", text, flags=re.MULTILINE
-    )
+    """Put fences around a docstring's example commands: Typer would run their lines together."""
+    return _EXAMPLES.sub(lambda m: f"```\n{textwrap.dedent(m[0]).rstrip()}\n```\n", text)
 
 
 def _add_commands() -> None:
