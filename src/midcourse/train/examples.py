@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from midcourse.errors import InputError, TokenizerMismatch
-from midcourse.rows import join, read_row
+from midcourse.rows import join, read_rows
 from midcourse.tokens import TextTokenizer
 from midcourse.tree.token_tree import TokenTree, TreeOptions, build_tree
 from midcourse.types import Trajectory
@@ -60,7 +60,7 @@ def to_trees(data: Iterable[Any], tokenizer: TextTokenizer, options: TreeOptions
         rows = []
         for line, value in enumerate(values, 1):
             try:
-                rows.append(read_row(value, map=None, line=line))
+                rows += read_rows(value, line=line)
             except InputError as error:
                 skipped.append(str(error))
         trajectories, why = join(rows, tokenizer, source="train_dataset")
