@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +14,9 @@ from midcourse.train import SteerConfig, SteerTrainer
 from midcourse.train.examples import to_trees
 from midcourse.tree.token_tree import TreeOptions
 from midcourse.types import Trajectory
+
+_FEW = 10
+"""Below so many prompts none is held out."""
 
 
 def run(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, resume: bool) -> None:
@@ -35,7 +37,7 @@ def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> Non
 
     config = _config(settings)
     tokenizer = TextTokenizer.load(resolve(plan["model"]))
-    parts = _parts(plan, tokenizer)
+    parts = _parts(plan, tokenizer, console)
     options = TreeOptions(window=config.window, retain_margin=config.retain_margin)
     examples = to_trees(parts["train"], tokenizer, options)
     dev = to_trees(parts["dev"], tokenizer, options) if parts["dev"] else None
@@ -53,7 +55,7 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
     config = _config(settings)
     with console.status("Loading the model"):
         loaded = load_model(plan["model"], dtype=plan["dtype"])
-    parts = _parts(plan, loaded.tokenizer)
+    parts = _parts(plan, loaded.tokenizer, console)
     if parts["dev"] and "eval_strategy" not in settings:
         config.eval_strategy = "epoch"
         config = dataclasses.replace(config)
@@ -79,18 +81,25 @@ def _config(settings: dict[str, Any]) -> SteerConfig:
         raise InputError(f"a setting cannot be used: {error}") from error
 
 
-def _parts(plan: dict[str, Any], tokenizer: Any) -> dict[str, list[Trajectory]]:
+def _parts(plan: dict[str, Any], tokenizer: Any, console: Console) -> dict[str, list[Trajectory]]:
     from midcourse.cli.reading import read_trajectories
-    from midcourse.evaluate.forks import part_of
+    from midcourse.evaluate.forks import group_of, part_of
 
     parts: dict[str, list[Trajectory]] = {"train": [], "dev": [], "test": []}
     for trajectory in read_trajectories(plan["source"], tokenizer, chat=plan["chat"], columns=plan["columns"]):
         parts[part_of(trajectory)].append(trajectory)
+    found = [t for part in parts.values() for t in part]
+    if not found:
+        raise InputError(f"{plan['source']} holds no steers")
+    groups = {group_of(t) for t in found}
+    if len(groups) < _FEW and not any(t.split for t in found):
+        console.print(
+            f"[yellow]Only {len(groups)} prompts:[/] all are trained on and none is held out. Nothing can be claimed "
+            "about other prompts before there are more."
+        )
+        return {"train": found, "dev": [], "test": []}
     if not parts["train"]:
-        found = sum(map(len, parts.values()))
-        if found:  # too few prompts to hold any back
-            raise InputError(f"{plan['source']} has {found} trajectories, all held out; mark some rows split=train")
-        raise InputError(f"{Path(plan['source'])} holds no steers")
+        raise InputError(f"all {len(found)} trajectories of {plan['source']} are held out; mark some rows split=train")
     return parts
 
 

@@ -1,0 +1,42 @@
+"""Trajectories from whatever a command was given: a store, or a file of steer rows."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from midcourse.errors import InputError
+from midcourse.types import Trajectory
+
+__all__ = ["ROW_FILES", "read_trajectories"]
+
+ROW_FILES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet"}
+
+
+def read_trajectories(
+    source: str | Path, tokenizer: Any, *, chat: bool = False, columns: Mapping[str, str] | None = None
+) -> Iterator[Trajectory]:
+    """Stream the trajectories of a store, or of a file of rows; rows that cannot be used are named on stderr.
+
+    Raises:
+        InputError: There is no such file.
+        StoreError: It is no store.
+    """
+    path = Path(source)
+    if "://" not in str(source) and not path.exists():
+        raise InputError(f"{source} does not exist; give a store (midcourse.db) or a file of steers (.jsonl, .csv)")
+    if path.suffix not in ROW_FILES and not path.is_dir():
+        from midcourse.store import Store
+
+        with Store(source, create=False) as store:
+            yield from store.trajectories()
+        return
+    from midcourse.capture.importers.steers import import_steers
+
+    console = Console(stderr=True)
+    for found in import_steers([path], tokenizer, columns=columns, chat=chat):
+        if isinstance(found, Trajectory):
+            yield found
+        else:
+            console.print(f"[yellow]skipped[/] {found}", highlight=False)
