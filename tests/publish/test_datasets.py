@@ -1,7 +1,8 @@
 import pytest
 
 from midcourse.errors import TokenizerMismatch
-from midcourse.publish.datasets import import_rows, steer_text, trl_rows
+from midcourse.publish.datasets import has_sides, import_rows, steer_text, trl_rows
+from midcourse.rows import join, read_row
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Kind, Message, Node, Place, Rejected, Steer, Trajectory
 
@@ -62,6 +63,7 @@ def test_chat_prompts_stay_messages_and_are_rendered_for_trl(tiny_tokenizer: Tex
     rows = list(trl_rows(t, tiny_tokenizer))
     assert len(rows) == 3
     assert rows[0]["prompt"] == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nIt was built in"
+    assert [has_sides(t, s) for s in t.steers] == [True, True, False]
     assert set(rows[0]) == {"prompt", "chosen", "rejected"}
 
 
@@ -98,6 +100,20 @@ def test_resampled_and_ended(tiny_tokenizer: TextTokenizer) -> None:
     assert list(import_rows(t, tok))[1]["ended"] is True
 
 
+def test_an_end_that_was_turned_down(tiny_tokenizer: TextTokenizer) -> None:
+    tok = tiny_tokenizer
+    root = Node.below(None, tok.encode("a: "), "prompt", tok.hash)
+    end = Node.below(root, [tok.eos[0]], "model", tok.hash)
+    more = Node.below(root, tok.encode("more"), "person", tok.hash)
+    t = Trajectory("t", (root, end, more), Place(root.id, 1), tok.hash)
+    steer = Steer("c", "t", "continued", t.end_of(root.id), (Rejected(t.end_of(end.id)),), t.end_of(more.id))
+    t = t.with_(head=t.end_of(more.id), steers=(steer,))
+    assert list(trl_rows(t, tok)) == [{"prompt": "a: ", "chosen": "more", "rejected": "<|im_end|>"}]
+    (row,) = import_rows(t, tok)
+    assert (row["rejected"], row["chosen"]) == (None, "more")
+    read_row(row)
+
+
 def test_another_tokenizer_is_refused(tiny_tokenizer: TextTokenizer) -> None:
     t = corrected(tiny_tokenizer).with_(tokenizer="other")
     with pytest.raises(TokenizerMismatch, match="under tokenizer other"):
@@ -106,12 +122,9 @@ def test_another_tokenizer_is_refused(tiny_tokenizer: TextTokenizer) -> None:
 
 @pytest.mark.parametrize("chat", [False, True])
 def test_exported_rows_come_back_as_the_same_sides(tiny_tokenizer: TextTokenizer, chat: bool) -> None:
-    rows = pytest.importorskip("midcourse.rows")
-    if not hasattr(rows, "join"):
-        pytest.skip("this installation reads no rows yet")
     t = corrected(tiny_tokenizer, messages=(Message("user", "hi"),) if chat else ())
     exported = list(import_rows(t, tiny_tokenizer))
-    back, skipped = rows.join([rows.read_row(r) for r in exported], tiny_tokenizer, source="again")
+    back, skipped = join([read_row(r) for r in exported], tiny_tokenizer, source="again")
     assert skipped == []
     assert len(back) == 1, "one text stays one trajectory"
     assert tiny_tokenizer.decode(back[0].path(back[0].head)) == tiny_tokenizer.decode(t.path(t.head))

@@ -40,7 +40,7 @@ def test_kill_9(tmp_path: Path, seed: int) -> None:
     with Store(path) as store:
         store.add(whole.with_(nodes=(root,), head=Place(root.id, 3), steers=()))
     acknowledged: list[str] = []
-    for _ in range(4):
+    for _ in range(3):
         run = [sys.executable, "-c", CHILD, str(path), str(Path(__file__).parent)]
         with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
@@ -54,4 +54,4 @@ def test_kill_9(tmp_path: Path, seed: int) -> None:
             kept = store.trajectory("a").steers
         assert set(acknowledged) <= {s.id for s in kept}
         assert kept == whole.steers[: len(kept)]
-    assert len(acknowledged) >= 4
+    assert len(acknowledged) >= 3

@@ -165,7 +165,7 @@ def export(
     model: ModelOption = None,
 ) -> None:
     """Write steers as rows of text, for `midcourse import steers` or for TRL."""
-    from midcourse.publish.datasets import import_rows, trl_rows
+    from midcourse.publish.datasets import has_sides, import_rows, trl_rows
 
     tokenizer = _Tokenizers(model)
     written = skipped = 0
@@ -175,11 +175,12 @@ def export(
         for trajectory in opened.trajectories(source=source, split=split):
             if not trajectory.steers:
                 continue
-            rows = (import_rows if to is Format.jsonl else trl_rows)(trajectory, tokenizer.of(trajectory))
+            rows = list((import_rows if to is Format.jsonl else trl_rows)(trajectory, tokenizer.of(trajectory)))
             for row in rows:
                 line(json.dumps(row, ensure_ascii=False) + "\n")
-                written += 1
-            skipped += sum(s.counts and not s.rejected for s in trajectory.steers) if to is Format.trl else 0
+            written += len(rows)
+            if to is Format.trl:
+                skipped += len([s for s in trajectory.steers if s.counts and not has_sides(trajectory, s)])
 
     with _open(store) as opened:
         if output is None:
@@ -193,7 +194,7 @@ def export(
             finally:
                 beside.unlink(missing_ok=True)
     typer.echo(
-        f"{written} rows" + (f", {skipped} steers without a rejected side left out" if skipped else ""), err=True
+        f"{written} rows" + (f", {skipped} steers without text on both sides left out" if skipped else ""), err=True
     )
 
 

@@ -4,7 +4,7 @@ Text is cut between characters: where a fork lies inside one, both sides begin w
 is given, never looked for; no file is written here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from midcourse.errors import TokenizerMismatch
 from midcourse.tokens import TextTokenizer, common_prefix
 from midcourse.types import Place, Steer, Trajectory
 
-__all__ = ["SteerText", "check_tokenizer", "import_rows", "steer_text", "trl_rows"]
+__all__ = ["SteerText", "check_tokenizer", "has_sides", "import_rows", "steer_text", "trl_rows"]
 
 KEPT = 64
 """Tokens of the kept text that stand for the chosen side where nothing was put (`resampled`)."""
@@ -93,21 +93,21 @@ def import_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[di
     The prompt is its messages where they are known, else the raw text without the BOS that a tokenizer adds. Only the
     last steer of the kept text carries all of what follows it, so that the rows do not repeat the text.
     """
-    steers = [s for s in trajectory.steers if s.counts]
-    on_trunk = [s for s in steers if steer_text(trajectory, s, tokenizer).tail]
-    last = max(on_trunk, key=lambda s: s.fork.depth, default=None)
-    for steer in steers:
-        text = steer_text(trajectory, steer, tokenizer)
+    ends = {tokenizer.decode([i]) for i in tokenizer.eos}  # no text of a row can say that ending was turned down
+    texts = [(s, steer_text(trajectory, s, tokenizer)) for s in trajectory.steers if s.counts]
+    last = max((s for s, text in texts if text.tail), key=lambda s: s.fork.depth, default=None)
+    for steer, text in texts:
+        was = [side for side in text.rejected if side not in ends]
         row: dict[str, Any] = {
             "prompt": [m.to_dict() for m in trajectory.messages] or _raw_prompt(text.prompt, tokenizer),
             "prefix": text.prefix,
-            "rejected": (text.rejected[0] if len(text.rejected) == 1 else list(text.rejected)) or None,
+            "rejected": (was[0] if len(was) == 1 else was) or None,
             "chosen": text.chosen,
             "kind": steer.kind,
             "trajectory": trajectory.id,
         }
-        if steer.kind == "local" and text.rejected:
-            row["rejected"] = list(text.rejected)  # a single empty text: words were only inserted
+        if steer.kind == "local" and was:
+            row["rejected"] = was  # a single empty text: words were only inserted
         tail = text.tail if steer is last else text.tail[:TAIL] if steer.kind == "local" else ""
         optional = {
             "tail": tail or None,
@@ -122,7 +122,7 @@ def import_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[di
 
 
 def trl_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[dict[str, Any]]:
-    """Rows in TRL's explicit-prompt preference format, one for each rejected side; a steer without one gives none.
+    """Rows in TRL's explicit-prompt preference format: one for each rejected side, none without text on both sides.
 
     The prompt is plain text up to the fork, template included: TRL's conversational rows cannot begin inside an answer.
     """
@@ -133,8 +133,14 @@ def trl_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[dict[
         end = tokenizer.decode(tokenizer.eos[:1]) if text.ended else ""
         prompt = _raw_prompt(text.prompt, tokenizer) + text.prefix
         for rejected in text.rejected:
-            if rejected and text.chosen + end:
+            if rejected and text.chosen + end:  # words only inserted or cut have no text on one side
                 yield {"prompt": prompt, "chosen": text.chosen + end, "rejected": rejected}
+
+
+def has_sides(trajectory: Trajectory, steer: Steer) -> bool:
+    """Whether something was rejected and something chosen, as TRL's rows need: words only inserted or cut are not."""
+    put = steer.chosen is None or steer.chosen.depth > steer.fork.depth
+    return put and any(r.end.depth > steer.fork.depth for r in steer.rejected)
 
 
 def _prompt_length(trajectory: Trajectory, place: Place) -> int:
@@ -147,9 +153,9 @@ def _raw_prompt(text: str, tokenizer: TextTokenizer) -> str:
     return text.removeprefix(tokenizer.decode(tokenizer.encode_prompt("")))
 
 
-def _strip(ids: Iterable[int], tokenizer: TextTokenizer) -> list[int]:
-    """A rejected side without the end token, which is no text."""
-    return [i for i in ids if i not in tokenizer.eos]
+def _strip(ids: list[int], tokenizer: TextTokenizer) -> list[int]:
+    """A rejected side without the end token, unless ending is what was turned down (`continued`)."""
+    return [i for i in ids if i not in tokenizer.eos] or ids
 
 
 def _last_boundary(raw: bytes) -> int:
