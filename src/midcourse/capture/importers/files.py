@@ -135,11 +135,16 @@ def _csv(path: Path) -> Iterator[Record | BadLine]:
                 read = position
                 if isinstance(line, str):
                     too_long.append(BadLine(number, line, position))
+                    yield "\n"  # so that the lines after it keep their numbers
                 else:
                     # A byte that is not UTF-8 becomes half a character, which the row is then refused for by name.
                     yield line.decode("utf-8", errors="surrogateescape")
 
         rows = csv.DictReader(text(), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        try:
+            names = rows.fieldnames or ()
+        except csv.Error as error:
+            raise InputError(f"{path}: the header is not a row of CSV: {error}") from error
         while True:
             first = rows.line_num + 1
             try:
@@ -153,7 +158,7 @@ def _csv(path: Path) -> Iterator[Record | BadLine]:
                 return
             if None in row or None in row.values():
                 cells = len(row) + len(row.get(None) or ()) - (None in row) - sum(v is None for v in row.values())
-                yield BadLine(first, f"{cells} cells, the header has {len(rows.fieldnames or ())}", read)
+                yield BadLine(first, f"{cells} cells, the header has {len(names)}", read)
             else:
                 yield Record(first, {name: _cell(name, value) for name, value in row.items()}, read)
 

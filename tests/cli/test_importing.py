@@ -1,0 +1,112 @@
+"""`midcourse import` from the outside: what a person sees, and what is in the store afterwards."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import save_file
+from typer.testing import CliRunner, Result
+
+from midcourse.cli import app
+from midcourse.store import Store
+from midcourse.tokens import TextTokenizer
+
+ROWS = [
+    {"prompt": "p", "prefix": "It is", "rejected": " bad", "chosen": " good"},
+    {"prompt": "p", "prefix": "It is good", "rejected": " not", "chosen": " indeed"},
+    {"prompt": "p", "chosen": 5},
+    {"prompt": "q", "text": "a {~~b~>c~~} d {++e++}"},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_tokenizer: TextTokenizer) -> Path:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    save_file({}, model / "model.safetensors")
+    (model / "tokenizer.json").write_text(tiny_tokenizer._text.to_str(), encoding="utf-8")
+    config = {"eos_token": "<|im_end|>", "chat_template": tiny_tokenizer.template}
+    (model / "tokenizer_config.json").write_text(json.dumps(config))
+    write(tmp_path / "my.jsonl", ROWS)
+    return tmp_path
+
+
+def write(path: Path, rows: list[Any]) -> None:
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+
+
+def run(folder: Path, *args: str, source: str = "steers") -> Result:
+    fixed = ["--model", str(folder / "model"), "--store", str(folder / "s.db")]
+    return CliRunner().invoke(app, ["import", source, *args, *fixed])
+
+
+def test_import_twice(folder: Path) -> None:
+    path = str(folder / "my.jsonl")
+    first = run(folder, path, "--chat", "--json")
+    assert first.exit_code == 0, first.output
+    result = json.loads(first.stdout)
+    assert (result["trajectories"], result["steers"], result["skipped"], result["already_there"]) == (2, 4, 1, 0)
+    assert result["reasons"] == [f"{path}:3: column `chosen` must be text, got int 5"]
+    with Store(folder / "s.db") as store:
+        before = store.stats()
+        assert before["steers"] == 4
+        assert store.verify() == []
+    assert json.loads(run(folder, path, "--chat", "--json").stdout)["already_there"] == 2
+    with Store(folder / "s.db") as store:
+        assert store.stats() == before
+
+
+def test_check_shows_and_stores_nothing(folder: Path) -> None:
+    result = run(folder, str(folder / "my.jsonl"), "--check")
+    assert result.exit_code == 0
+    said = result.stderr
+    assert "It is{-- bad--}{++ good++} indeed" in said
+    assert said.count("──") == 3
+    assert "my.jsonl:3: column `chosen` must be text" in said
+    assert "4 steers in 2 trajectories would be imported, 1 rows skipped" in said
+    assert not (folder / "s.db").exists()
+
+
+def test_strict_stops(folder: Path) -> None:
+    result = run(folder, str(folder / "my.jsonl"), "--strict")
+    assert result.exit_code == 2
+    assert "my.jsonl:3" in result.stderr
+
+
+def test_nothing_to_import_exits_2(folder: Path) -> None:
+    write(folder / "bad.jsonl", [{"prompt": 1}, {"chosen": 2}])
+    result = run(folder, str(folder / "bad.jsonl"))
+    assert result.exit_code == 2
+    assert "nothing could be imported: 2 rows skipped" in result.stderr
+    for args, says in [
+        ([str(folder / "none.jsonl")], "does not exist"),
+        ([str(folder / "my.jsonl"), "--map", "chosen"], "expected OURS=THEIRS"),
+        ([str(folder / "my.jsonl"), "--map", "good=fix"], "names no column"),
+        ([str(folder / "my.jsonl"), "--split", "some"], "--split must be"),
+    ]:
+        result = run(folder, *args)
+        assert result.exit_code == 2
+        assert says in result.stderr
+
+
+def test_columns_are_mapped(folder: Path) -> None:
+    write(folder / "a.jsonl", [{"q": "p", "fix": "good", "was": "bad"}])
+    args = ["--map", "chosen=fix", "--map", "prompt=q", "--map", "rejected=was", "--json"]
+    assert json.loads(run(folder, str(folder / "a.jsonl"), *args).stdout)["without_rejected"] == 0
+
+
+def test_prm800k(folder: Path) -> None:
+    steps = [
+        {"completions": [{"text": "No.", "rating": -1}], "human_completion": "Yes.", "chosen_completion": None},
+        {
+            "completions": [{"text": "So.", "rating": 1}, {"text": "Or.", "rating": -1}],
+            "human_completion": None,
+            "chosen_completion": 0,
+        },
+    ]
+    write(folder / "prm.jsonl", [{"problem": "p", "steps": steps}])
+    path = str(folder / "prm.jsonl")
+    assert json.loads(run(folder, path, "--check", "--json", source="prm800k").stdout)["steers"] == 1
+    assert json.loads(run(folder, path, "--preferences", "--json", source="prm800k").stdout)["steers"] == 2
