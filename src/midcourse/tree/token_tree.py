@@ -141,19 +141,8 @@ class _Trie:
 def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> BuiltTree:
     """Build the tree of a trajectory: its trunk, and below it every rejected branch within the windows."""
     options = options or TreeOptions()
-    skipped: list[str] = []
-    sides: list[Side] = []
-    for steer in trajectory.steers:
-        if steer.counts:
-            read, why = read_sides(trajectory, steer, options.window)
-            sides += read
-            skipped += why
     limit = options.max_depth or 1 << 62
-    fits = [s for s in sides if len(s.prefix) + max(len(s.chosen), len(s.rejected)) <= limit]
-    for side in sides:
-        if side not in fits:
-            depth = len(side.prefix) + len(side.chosen)
-            skipped.append(f"steer {side.steer.id}: it ends at token {depth}, beyond the context of {limit} tokens")
+    fits, skipped = _fitting_sides(trajectory, options.window, limit)
     trie = _Trie()
     trunk_ids = trajectory.path(trajectory.head)[:limit]
     trunk = trie.insert(trunk_ids)
@@ -181,15 +170,7 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
     parent = np.array([index[trie.parent[i]] if trie.parent[i] >= 0 else -1 for i in order], dtype=np.int64)
     retain[parent < 0] = False
     nll[parent < 0] = 0.0
-    for pair in pairs:
-        retain[pair.chosen] = False
-        retain[pair.rejected] = False
-        before = parent[pair.chosen[0]]
-        for _ in range(options.retain_margin):
-            if before < 0:
-                break
-            retain[before] = False
-            before = parent[before]
+    _release(retain, pairs, parent, options.retain_margin)
     tree = TokenTree(
         id=trajectory.id,
         token_ids=np.array([trie.token[i] for i in order], dtype=np.int64),
@@ -203,6 +184,36 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
         split=trajectory.split,
     )
     return BuiltTree(tree, tuple(skipped))
+
+
+def _fitting_sides(trajectory: Trajectory, window: int, limit: int) -> tuple[list[Side], list[str]]:
+    """The sides of all steers that count and end within `limit` tokens, and a sentence for each that is left out."""
+    skipped: list[str] = []
+    sides: list[Side] = []
+    for steer in trajectory.steers:
+        if steer.counts:
+            read, why = read_sides(trajectory, steer, window)
+            sides += read
+            skipped += why
+    fits = [s for s in sides if len(s.prefix) + max(len(s.chosen), len(s.rejected)) <= limit]
+    for side in sides:
+        if side not in fits:
+            depth = len(side.prefix) + len(side.chosen)
+            skipped.append(f"steer {side.steer.id}: it ends at token {depth}, beyond the context of {limit} tokens")
+    return fits, skipped
+
+
+def _release(retain: npt.NDArray[np.bool_], pairs: tuple[Pair, ...], parent: IntArray, margin: int) -> None:
+    """Clear `retain` on both sides of each pair, and on the `margin` tokens before its fork: people stop late."""
+    for pair in pairs:
+        retain[pair.chosen] = False
+        retain[pair.rejected] = False
+        before = parent[pair.chosen[0]]
+        for _ in range(margin):
+            if before < 0:
+                break
+            retain[before] = False
+            before = parent[before]
 
 
 def _pairs(placed: list[tuple[Side, list[int], list[int]]], trie: _Trie) -> tuple[tuple[Pair, ...], list[str]]:
