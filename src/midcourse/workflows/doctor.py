@@ -21,8 +21,8 @@ __all__ = ["CHECKS", "Finding", "examine"]
 Verdict = Literal["ok", "note", "broken"]
 DISK_NEEDED = 2_000_000_000
 """Bytes that the built-in model and a few runs of it take."""
-MEMORY_NEEDED = 4_000_000_000
-"""Bytes that training the built-in model takes with some room."""
+LITTLE_MEMORY = 4_000_000_000
+"""Bytes below which a user should know what to lower; how much a run takes depends on --max_tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,8 @@ def check_memory() -> Iterator[Finding]:
     """Memory that programs can still get."""
     free = _available_memory()
     if free is None:
-        yield Finding("memory", "note", "unknown on this system", f"training needs about {MEMORY_NEEDED / 1e9:.0f} GB")
-    elif free < MEMORY_NEEDED:
+        yield Finding("memory", "note", "unknown on this system", "if training runs out of it, lower --max_tokens")
+    elif free < LITTLE_MEMORY:
         mend = "close other programs, or train with a smaller --max_tokens and --gradient_checkpointing"
         yield Finding("memory", "note", f"{free / 1e9:.1f} GB available", mend)
     else:
