@@ -4,7 +4,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from midcourse.backends.local import LocalBackend, _draw
 from midcourse.backends.protocol import Sampling
@@ -46,7 +53,24 @@ def tiny_gemma() -> Gemma3ForCausalLM:
     return Gemma3ForCausalLM(config).eval()
 
 
-MODELS = {"llama": tiny_llama(), "gemma": tiny_gemma()}
+def tiny_lfm() -> Lfm2ForCausalLM:
+    """Convolutions keep a state that cannot be taken back to an earlier token."""
+    torch.manual_seed(0)
+    config = Lfm2Config(
+        vocab_size=97,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        layer_types=["conv", "full_attention"],
+        max_position_embeddings=128,
+        initializer_range=0.4,
+    )
+    return Lfm2ForCausalLM(config).eval()
+
+
+MODELS = {"llama": tiny_llama(), "gemma": tiny_gemma(), "lfm": tiny_lfm()}
 
 
 @torch.no_grad()

@@ -33,11 +33,21 @@ def test_a_cut_out_reads_as_the_string_edit(text, put, data):
 
 
 def test_the_tail_is_joined_as_running_text():
-    """Cutting "not " out of "do not" must not leave the tail split where the tokenizer would never split it."""
+    """What is left and right of a replacement must not stay split where the tokenizer would never split it."""
     text = "It's a good day, isn't it?"
     ids = tokenizer().encode(text)
     start, end = text.index("good"), text.index("day")
     local = cut_out(tokenizer(), ids, start, end, "very ")
     new = [*ids[: local.kept], *local.token_ids, *ids[local.tail :]]
     assert new == tokenizer().encode("It's a very day, isn't it?")
+    assert len(ids) - local.tail >= 5
+
+
+def test_a_tail_that_merges_with_what_stands_before_it_is_taken_over():
+    text = "very go od day, isn't it?"
+    ids = tokenizer().encode(text)
+    at = text.index(" od")
+    local = cut_out(tokenizer(), ids, at, at + 1, "")
+    new = [*ids[: local.kept], *local.token_ids, *ids[local.tail :]]
+    assert new == tokenizer().encode("very good day, isn't it?")
     assert len(ids) - local.tail >= 5

@@ -103,6 +103,16 @@ def test_deleting_a_repeated_word_forks_where_the_tokens_part():
     assert tokenizer().decode([old_next]).startswith(" v")
 
 
+def test_deleting_one_of_many_equal_words_rejects_the_token_at_the_fork():
+    d = draft(" a very very very good day")
+    write(d)
+    steer = d.replace(2, "", "local", end=7)
+    t = d.trajectory
+    assert read(t, steer.fork) == "Say: a very very"
+    assert steer.rejected[0].end.depth == steer.fork.depth
+    assert t.path(t.end_of(steer.rejected[0].end.node))[steer.fork.depth] == tokenizer().encode(" very")[0]
+
+
 def test_local_keeps_who_wrote_what_in_the_tail():
     d = draft(" You should go home.", " the cat.")
     write(d)
@@ -357,6 +367,7 @@ def test_a_draft_is_a_string_that_is_edited(data):
         for r in steer.rejected:
             old = t.path(r.end)
             assert old[: steer.fork.depth] == prefix
+            assert r.end.depth >= steer.fork.depth
         if steer.chosen is not None and steer.rejected and steer.kind != "local":
             chosen, old = t.path(steer.chosen), t.path(steer.rejected[0].end)
             assert chosen[: steer.fork.depth] == prefix

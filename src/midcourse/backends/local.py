@@ -138,11 +138,35 @@ class LocalBackend:
                 part = order[at : at + per_batch]
                 bans = [tuple(banned_first[i]) if banned_first else () for i in part]
                 dice = _uniforms(seed, part, n, max_new_tokens)
-                drawn = self._batch([list(prefixes[i]) for i in part], n, dice, temperature, top_p, bans)
+                run = self._batch if self._keeps else self._one_by_one
+                drawn = run([list(prefixes[i]) for i in part], n, dice, temperature, top_p, bans)
                 for k, i in enumerate(part):
                     out[i] = drawn[k * n : (k + 1) * n]
         finally:
             self.adapter = before
+        return out
+
+    def _one_by_one(
+        self,
+        prefixes: list[list[int]],
+        n: int,
+        dice: torch.Tensor,
+        temperature: float,
+        top_p: float,
+        bans: list[tuple[int, ...]],
+    ) -> list[list[int]]:
+        """The same for models whose state cannot be repeated, padded or thinned out."""
+        out: list[list[int]] = []
+        for row in range(len(prefixes) * n):
+            ids, new = list(prefixes[row // n]), []
+            for step in range(min(dice.shape[1], self.context - len(ids))):
+                logits = self._read([*ids, *new])[None].clone()
+                if step == 0:
+                    logits[0, list(bans[row // n])] = -torch.inf
+                new.append(int(_draw(logits, dice[row, step : step + 1], temperature, top_p)[0]))
+                if new[-1] in self.end_ids:
+                    break
+            out.append(new)
         return out
 
     def _batch(
@@ -160,7 +184,7 @@ class LocalBackend:
         ids = torch.tensor([[0] * k + p for k, p in zip(pad, prefixes, strict=True)], device=device)
         mask = torch.tensor([[0] * k + [1] * len(p) for k, p in zip(pad, prefixes, strict=True)], device=device)
         position = (mask.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache(config=None if self._keeps else self.model.config)
+        cache = DynamicCache()
         logits = self._forward(
             input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache, logits_to_keep=1
         )[:, -1]
