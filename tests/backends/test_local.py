@@ -193,6 +193,8 @@ def test_adapter_switch():
     assert [t.id for t in on.stream([5, 6, 7], Sampling(max_new_tokens=6))] != want
     assert on.sample_batch([[5, 6, 7]], max_new_tokens=6, temperature=0, adapter=False)[0][0] == want
     assert on.adapter
+    on.adapter = False  # what the cache holds was read with the adapter
+    assert [t.id for t in on.stream([5, 6, 7], Sampling(max_new_tokens=6))] == want
 
 
 def test_a_text_that_fills_the_context_is_refused():

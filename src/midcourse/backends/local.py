@@ -37,6 +37,7 @@ class LocalBackend:
         self._keeps = set(getattr(config, "layer_types", None) or _CROPPABLE) <= _CROPPABLE
         self._cache: Any = None
         self._cached: list[int] = []
+        self._cached_with = adapter
 
     # -- one stream ------------------------------------------------------------------------------------------------
 
@@ -76,6 +77,8 @@ class LocalBackend:
 
     def _read(self, ids: list[int]) -> torch.Tensor:
         """fp32 logits [V] for what follows `ids`; only what the cache does not hold yet is run."""
+        if self._cached_with != self.adapter:
+            self._cache, self._cached, self._cached_with = None, [], self.adapter
         kept = min(common_prefix(ids, self._cached), len(ids) - 1) if self._keeps else 0
         if not self._keeps and ids[:-1] == self._cached:
             kept = len(self._cached)
@@ -158,7 +161,8 @@ class LocalBackend:
         """The same for models whose state cannot be repeated, padded or thinned out."""
         out: list[list[int]] = []
         for row in range(len(prefixes) * n):
-            ids, new = list(prefixes[row // n]), []
+            ids = list(prefixes[row // n])
+            new: list[int] = []
             for step in range(min(dice.shape[1], self.context - len(ids))):
                 logits = self._read([*ids, *new])[None].clone()
                 if step == 0:
