@@ -88,9 +88,15 @@ def cli_page() -> str:
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     yield name, command
-    for child, below in getattr(command, "commands", {}).items():
-        if not below.hidden:
-            yield from _commands(f"{name} {child}", below)
+    for child, below in _children(command).items():
+        yield from _commands(f"{name} {child}", below)
+
+
+def _children(command: Any) -> dict[str, Any]:
+    """Shown commands below a group, in the order of its help."""
+    below = getattr(command, "commands", {})
+    names = command.list_commands(None) if below else []
+    return {name: below[name] for name in names if not below[name].hidden}
 
 
 def _command(name: str, command: Any) -> Iterator[str]:
@@ -104,9 +110,9 @@ def _command(name: str, command: Any) -> Iterator[str]:
     yield f"```\n{' '.join(u for u in usage if u)}\n```"
     if command.help:
         yield inspect.cleandoc(command.help.partition("\f")[0])
-    children = getattr(command, "commands", {})
+    children = _children(command)
     if children:
-        rows = [(_link(f"{name} {c}"), _first(b.help)) for c, b in children.items() if not b.hidden]
+        rows = [(_link(f"{name} {c}"), _first(b.help)) for c, b in children.items()]
         yield _table(("command", "what it does"), rows)
     if arguments:
         yield _table(("argument", "meaning"), [(f"`{_metavar(p)}`", _meaning(p)) for p in arguments])

@@ -5,11 +5,12 @@ importing it must not import torch: `midcourse --help` answers at once.
 """
 
 import errno
+import importlib.util
 import inspect
 import os
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from midcourse import __version__
+from midcourse.cli import doctor, importing, models, steers, training
 from midcourse.errors import MidcourseError
 
 __all__ = ["app", "main"]
@@ -39,8 +41,15 @@ an error came from.
 """
 
 
+ORDER = ("import", "steers", "model", "train", "eval", "chat", "doctor")
+
+
 class OneSentence(TyperGroup):
     """The top command: whatever goes wrong below it becomes one sentence on stderr and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Commands in the order in which a newcomer meets them; Typer would list groups last."""
+        return sorted(self.commands, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a user's mistake or a broken machine exits 2, Ctrl-C exits 130."""
@@ -121,37 +130,24 @@ def with_fences(text: str) -> str:
     return _EXAMPLES.sub(lambda m: f"```\n{textwrap.dedent(m[0]).rstrip()}\n```\n", text)
 
 
-def _add_commands() -> None:
-    """Commands in the order in which a newcomer meets them."""
-    import importlib
-
-    parts = [
-        ("import", "importing", "app"),
-        ("steers", "steers", "app"),
-        ("model", "models", "app"),
-        ("train", "training", "train"),
-        ("eval", "evaluation", "evaluate"),
-        ("chat", "models", "chat"),
-        ("doctor", "doctor", "doctor"),
-    ]
-    for name, module, attribute in parts:
-        try:
-            owner = importlib.import_module(f"midcourse.cli.{module}")
-        except ModuleNotFoundError as error:
-            if error.name != f"midcourse.cli.{module}":
-                raise
-            continue
-        part = getattr(owner, attribute)
-        if isinstance(part, typer.Typer):
-            for command in part.registered_commands:
-                command.help = with_fences(command.help or inspect.getdoc(command.callback) or "")
-            app.add_typer(part, name=name)
-        else:
-            help_ = with_fences(inspect.getdoc(part) or "")
-            app.command(name, help=help_, context_settings=getattr(owner, "CONTEXT", None))(part)
+def _add_group(name: str, group: typer.Typer) -> None:
+    for command in group.registered_commands:
+        command.help = with_fences(command.help or inspect.getdoc(command.callback) or "")
+    app.add_typer(group, name=name)
 
 
-_add_commands()
+def _add_command(name: str, function: Callable[..., None], settings: dict[Any, Any] | None = None) -> None:
+    app.command(name, help=with_fences(inspect.getdoc(function) or ""), context_settings=settings)(function)
+
+
+_add_group("import", importing.app)
+_add_group("steers", steers.app)
+_add_group("model", models.app)
+_add_command("train", training.train, training.CONTEXT)
+if importlib.util.find_spec("midcourse.cli.evaluation"):
+    _add_command("eval", importlib.import_module("midcourse.cli.evaluation").evaluate)
+_add_command("chat", models.chat)
+_add_command("doctor", doctor.doctor)
 
 
 def main() -> None:
