@@ -1,0 +1,134 @@
+"""`midcourse eval`: a base and its adapters on held-out steers, as a table, as JSON and as a report."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from midcourse.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from midcourse.evaluate import Results
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    source: Annotated[str, typer.Argument(help="A store (midcourse.db) or a file of steers (.jsonl, .csv, .parquet).")],
+    model: Annotated[str, typer.Option(help="`builtin`, a model folder, or a hub id.")] = "builtin",
+    adapter: Annotated[list[Path], typer.Option(help="Adapter folder; give two to compare them.")] = [],  # noqa: B006
+    output_dir: Annotated[
+        Path | None, typer.Option("--output_dir", "-o", help="Folder for report.html and eval.json.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=0, help="Samples at each fork.")] = 8,
+    max_forks: Annotated[int, typer.Option("--max_forks", min=1, help="Most forks that are sampled at.")] = 40,
+    checker: Annotated[
+        str | None, typer.Option(help="What an error looks like: module:function(text, start) or a regular expression.")
+    ] = None,
+    part: Annotated[str, typer.Option(help="train, dev, test or all.")] = "test",
+    seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    chat: Annotated[bool, typer.Option(help="Wrap plain-text prompts of a file as a user's message.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Measure on held-out prompts what the steers taught and what it cost elsewhere, beside the base's own figures."""
+    try:
+        from midcourse.cli.reading import read_trajectories
+        from midcourse.evaluate import Options, write_report
+        from midcourse.evaluate.run import load, measure
+    except ImportError as error:
+        raise MissingExtra.of("train", "`midcourse eval`") from error
+    if part not in ("train", "dev", "test", "all"):
+        raise InputError(f"--part {part!r} is none of train, dev, test, all")
+    fires = _checker(checker)
+    console = Console(stderr=True)
+    with console.status("Loading the model"):
+        loaded, variants = load(model, adapter, dtype=dtype)
+    trajectories = read_trajectories(Path(source), loaded.tokenizer, chat=chat, columns={})
+    options = Options(part=part, samples=samples, max_forks=max_forks, seed=seed)
+    with _progress(console) as progress:
+
+        def stage(title: str, total: int) -> Any:
+            task = progress.add_task(title, total=total)
+            return lambda n: progress.advance(task, n)
+
+        paths = dict(zip(variants.adapters, map(str, adapter), strict=True))
+        results = measure(
+            variants, loaded, trajectories, paths=paths, options=options, checker=fires, stage=stage
+        )  # fmt: skip
+    where = write_report(results, output_dir) if output_dir is not None else None
+    if json:
+        typer.echo(results.to_json())
+    else:
+        _print(results, Console())
+    if where is not None:
+        console.print(f"The report: {where}", markup=False, soft_wrap=True)
+
+
+def _checker(text: str | None) -> Any:
+    """A function by `module:function`, else a regular expression."""
+    from midcourse.evaluate.recurrence import pattern_checker
+
+    if text is None:
+        return None
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
+        module, _, name = text.partition(":")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"--checker {text}: {error}. Give module:function or a regular expression") from error
+    try:
+        return pattern_checker(text)
+    except re.error as error:
+        raise InputError(f"--checker {text!r} is no regular expression: {error}") from error
+
+
+def _progress(console: Console) -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+
+
+def _print(results: "Results", console: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, title=None)
+    table.add_column("")
+    for name in (*results.variants, *(f"{a} − base" for a in results.adapters)):
+        table.add_column(escape(name), justify="right")
+    table.add_column("")
+    colors = {"better": "green", "worse": "red", "too few": "yellow"}
+    for metric in results.metrics:
+        said = [metric.verdict(a) for a in results.adapters]
+        changes = ["" if metric.better == "zero" else metric.show_change(a) for a in results.adapters]
+        verdict = " / ".join(f"[{colors[s]}]{s}[/]" if s in colors else s for s in said if s)
+        cells = [metric.show(v) for v in results.variants] + changes
+        table.add_row(metric.title, *map(escape, cells), verdict)
+    console.print(table)
+    tiers = ", ".join(f"{n} by {t}" for t, n in results.tiers.items()) or "none sampled"
+    console.print(
+        f"{results.steers} steers on {results.prompts} held-out prompts; recurrence judged at {tiers}; "
+        f"{results.seconds:.0f} s.",
+        style="dim",
+    )
+    if len(results.adapters) == 2:
+        first, second = results.adapters
+        for metric in results.metrics:
+            v = metric.versus
+            if v is not None and metric.better != "zero":
+                line = f"{second} − {first}: {metric.title}: {v.mean:+.3f} ({v.low:+.3f} to {v.high:+.3f}), {v.verdict()}"
+                console.print(line, markup=False)
+    if not results.enough:
+        console.print(
+            f"Too few: {results.prompts} held-out prompts, a claim needs 30. Read the figures as an impression.",
+            style="yellow",
+        )
+    for name, signs in results.signs.items():
+        for sign in signs:
+            console.print(f"Sign of collapse: {name} {sign}", style="red", markup=False)

@@ -1,0 +1,375 @@
+"""One evaluation from trajectories to results: the order of the measurements and nothing else.
+
+It opens no store and writes no file.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from midcourse.errors import TokenizerMismatch
+from midcourse.evaluate.collapse import Collapse, collapse
+from midcourse.evaluate.curves import learning_curve
+from midcourse.evaluate.drift import Place, answer_places, compare, neutral_prompts, prose, retained_places, text_place
+from midcourse.evaluate.forks import MEASURES, Fork, HeldOut, forks, held_out, likelihoods, spread
+from midcourse.evaluate.intervals import interval, paired
+from midcourse.evaluate.recurrence import MORE, Checker, ErrorSpec, error_of, judge, valid
+from midcourse.evaluate.results import Drawn, ForkResult, Metric, Results, Segment, Written
+from midcourse.evaluate.sampling import Sample, sample, score
+from midcourse.evaluate.variants import BASE, Variants, adapter_labels
+from midcourse.model import LoadedModel, check_adapter, load_model
+from midcourse.tokens import TextTokenizer
+from midcourse.types import Trajectory
+
+__all__ = ["Options", "Stage", "evaluate", "load", "measure"]
+
+Stage = Callable[[str, int], Callable[[int], None]]
+"""(what is being measured, out of how many) -> called with each number done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How much is measured."""
+
+    part: str = "test"
+    samples: int = 8
+    """At each fork."""
+    max_forks: int = 40
+    """Forks that are sampled at; likelihoods are measured at all."""
+    window: int = 64
+    seed: int = 0
+    own_prompts: int = 32
+    """Test prompts that each variant answers by itself."""
+    own_tokens: int = 128
+    answer_tokens: int = 64
+    """Of the base's answers to unrelated prompts."""
+    shown: int = 6
+    """Prompts whose greedy answers are kept for reading."""
+
+
+def evaluate(
+    trajectories: Iterable[Trajectory],
+    model: str | Path,
+    adapters: Sequence[str | Path] = (),
+    *,
+    options: Options | None = None,
+    checker: Checker | None = None,
+    dtype: str = "float32",
+    stage: Stage | None = None,
+) -> Results:
+    """Measure a base and its adapters on the held-out part of some trajectories.
+
+    Raises:
+        ModelError: The model or an adapter cannot be used.
+        TokenizerMismatch: The trajectories were made with another tokenizer.
+        InputError: Nothing is held out.
+    """
+    loaded, variants = load(model, adapters, dtype=dtype)
+    paths = dict(zip(variants.adapters, map(str, adapters), strict=True))
+    return measure(variants, loaded, trajectories, paths=paths, options=options, checker=checker, stage=stage)
+
+
+def load(model: str | Path, adapters: Sequence[str | Path], *, dtype: str = "float32") -> tuple[LoadedModel, Variants]:
+    """A base with all adapters on top, each under its label."""
+    labels = adapter_labels(adapters)
+    loaded = load_model(model, dtype=dtype)
+    if not adapters:
+        return loaded, Variants(loaded.model)
+    from peft import PeftModel
+
+    for path in adapters:
+        check_adapter(Path(path), loaded.ref)
+    steered: Any = PeftModel.from_pretrained(loaded.model, str(adapters[0]), adapter_name=labels[0])
+    for path, label in zip(adapters[1:], labels[1:], strict=True):
+        steered.load_adapter(str(path), adapter_name=label)
+    return loaded, Variants(steered, labels)
+
+
+def measure(
+    variants: Variants,
+    loaded: LoadedModel,
+    trajectories: Iterable[Trajectory],
+    *,
+    paths: dict[str, str] | None = None,
+    options: Options | None = None,
+    checker: Checker | None = None,
+    stage: Stage | None = None,
+) -> Results:
+    """`evaluate` with the models already there."""
+    options, stage, begun = options or Options(), stage or (lambda *_: lambda _: None), time.monotonic()
+    tokenizer = loaded.tokenizer
+    limit = getattr(variants.model.config, "max_position_embeddings", None)
+    held, skipped = held_out(
+        _checked(trajectories, tokenizer), part=options.part, window=options.window, max_depth=limit
+    )
+    found = forks(held)
+    values = likelihoods(variants, held, stage("Likelihoods at forks", len(held)))
+    again = _Recurrence.measure(variants, tokenizer, spread(found, options.max_forks), checker, options, stage)
+    metrics = [
+        _metric(m, variants, {v: [values[f.steer.id][v][m] for f in found] for v in variants.names}, _groups(found))
+        for m in MEASURES
+    ]
+    metrics = [*again.metrics(variants), *metrics, *_drifts(variants, tokenizer, held, options, stage)]
+    own = _own_samples(variants, tokenizer, held, options, stage)
+    return Results(
+        model=loaded.ref.name,
+        weights=loaded.ref.weights,
+        adapters=paths or {a: a for a in variants.adapters},
+        part=options.part,
+        prompts=len({f.held.group for f in found}),
+        steers=len(found),
+        settings={
+            "samples": options.samples, "sampled_forks": len(again.forks), "seed": options.seed,
+            "window": options.window, "checker": checker is not None,
+        },
+        metrics=tuple(metrics),
+        forks=tuple(_fork_result(f, values[f.steer.id], again, tokenizer) for f in found),
+        tiers=dict(Counter(e.tier for e in again.errors)),
+        collapse=own,
+        signs={a: own[a].signs(own[BASE]) for a in variants.adapters} if own else {},
+        written=_written(variants, tokenizer, held, options, stage),
+        drawn=_draw(held, found, tokenizer),
+        curves={a: learning_curve(Path(p)) for a, p in (paths or {}).items()},
+        skipped=tuple(skipped),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _checked(trajectories: Iterable[Trajectory], tokenizer: TextTokenizer) -> Iterable[Trajectory]:
+    for trajectory in trajectories:
+        if trajectory.tokenizer != tokenizer.hash:
+            raise TokenizerMismatch(
+                f"trajectory {trajectory.id} was tokenized by {trajectory.tokenizer}, the model's tokenizer is "
+                f"{tokenizer.hash}. Evaluate the model that the steers were made with, or import the texts again"
+            )
+        yield trajectory
+
+
+def _groups(found: Sequence[Fork]) -> list[str]:
+    return [f.held.group for f in found]
+
+
+def _metric(name: str, variants: Variants, values: dict[str, list[float]], prompts: Sequence[str]) -> Metric:
+    first = variants.adapters
+    return Metric(
+        name,
+        {v: interval(values[v], prompts) for v in variants.names},
+        {a: paired(values[a], values[BASE], prompts) for a in first},
+        paired(values[first[1]], values[first[0]], prompts) if len(first) == 2 else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Recurrence:
+    """Samples at forks and what they say."""
+
+    forks: list[Fork]
+    errors: list[ErrorSpec]
+    shares: dict[str, list[tuple[float, float, float]]]
+    """Variant -> per fork: shares of samples that repeat, adopt, are valid."""
+    texts: dict[str, list[str]]
+
+    @classmethod
+    def measure(
+        cls, variants: Variants, tokenizer: TextTokenizer, found: Sequence[Fork], checker: Checker | None,
+        options: Options, stage: Stage,
+    ) -> "_Recurrence":  # fmt: skip
+        both = [(f, e) for f in found if (e := error_of(f, tokenizer, checker)) is not None]
+        at, errors = [f for f, _ in both], [e for _, e in both]
+        if not both or options.samples < 1:
+            return cls([], [], {v: [] for v in variants.names}, {})
+        tick = stage("Samples at forks", len(at) * (len(variants.names) + 1))
+        lengths = [max(e.limit, len(f.chosen) + MORE) for f, e in both]
+        prefixes = [f.prefix for f in at]
+        samples: dict[str, list[list[Sample]]] = {}
+        for name in variants.names:
+            with variants.using(name) as model:
+                samples[name] = sample(
+                    model, prefixes, lengths, n=options.samples, seed=options.seed, end_ids=tokenizer.eos, progress=tick
+                )
+        nll = _base_nll(variants, tokenizer, prefixes, samples)
+        tick(len(at))
+        ceiling = float(np.nanquantile(np.concatenate(nll[BASE]), 0.99))
+        shares: dict[str, list[tuple[float, float, float]]] = {}
+        for name in variants.names:
+            shares[name] = []
+            for fork, error, drawn, odd in zip(at, errors, samples[name], nll[name], strict=True):
+                said = [judge(fork, error, s, tokenizer, checker) for s in drawn]
+                sound = valid(drawn, odd, ceiling)
+                shares[name].append(
+                    (_share([j.repeats for j in said]), _share([j.adopts for j in said]), _share(sound))
+                )
+        texts = {v: [tokenizer.decode(drawn[0].token_ids) for drawn in samples[v]] for v in variants.names}
+        return cls(at, errors, shares, texts)
+
+    def metrics(self, variants: Variants) -> list[Metric]:
+        return [
+            _metric(name, variants, {v: [s[i] for s in self.shares[v]] for v in variants.names}, _groups(self.forks))
+            for i, name in enumerate(("recurrence", "adoption", "valid"))
+        ]
+
+
+def _share(flags: Sequence[bool]) -> float:
+    return float(np.mean(flags))
+
+
+def _base_nll(
+    variants: Variants, tokenizer: TextTokenizer, prefixes: Sequence[Sequence[int]],
+    samples: dict[str, list[list[Sample]]],
+) -> dict[str, list[list[float]]]:  # fmt: skip
+    """Mean nats a token under the base of every sample of every variant, each prefix read once."""
+    end = tokenizer.eos[0] if tokenizer.eos else None
+    names, n = list(samples), len(next(iter(samples.values()))[0])
+    merged = [[s.scored_ids(end) for v in names for s in samples[v][i]] for i in range(len(prefixes))]
+    with variants.using(BASE) as model:
+        scored = score(model, prefixes, merged)
+    means = [[float(-x.mean()) if len(x) else float("nan") for x in row] for row in scored]
+    return {v: [row[k * n : (k + 1) * n] for row in means] for k, v in enumerate(names)}
+
+
+def _drifts(
+    variants: Variants, tokenizer: TextTokenizer, held: Sequence[HeldOut], options: Options, stage: Stage
+) -> list[Metric]:
+    prompts = neutral_prompts(tokenizer)
+    with variants.using(BASE) as model:
+        answers = sample(
+            model, prompts, [options.answer_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
+            progress=stage("The base's answers to unrelated prompts", len(prompts)),
+        )  # fmt: skip
+    end = tokenizer.eos[0] if tokenizer.eos else None
+    kinds: dict[str, list[Place]] = {
+        "drift/kl_retained": retained_places(held),
+        "drift/kl_answers": answer_places(prompts, [a[0] for a in answers], end),
+    }
+    text, size = text_place(tokenizer, prose(), getattr(variants.model.config, "max_position_embeddings", None))
+    kinds["drift/kl_text"] = [text]
+    tick = stage("Drift", sum(map(len, kinds.values())))
+    metrics = []
+    for name, places in kinds.items():
+        compared = compare(variants, places, tick)
+        prompts_of = [p.prompt for p in places for _ in p.targets]
+        kls = {v: [float(x) for a in compared[v][0] for x in a] for v in variants.names}
+        metrics.append(_metric(name, variants, kls, prompts_of))
+        if name == "drift/kl_text":
+            bits = {v: [float(-compared[v][1][0].sum() / np.log(2) / size)] for v in variants.names}
+            metrics.append(_metric("drift/bits_per_byte", variants, bits, ["text"]))
+    return metrics
+
+
+def _prompts(held: Sequence[HeldOut], most: int) -> list[list[int]]:
+    """The ids of different prompts, up to where the answer begins."""
+    found: dict[str, list[int]] = {}
+    for one in held:
+        authors = one.trajectory.authors(one.trajectory.head)
+        start = next((i for i, a in enumerate(authors) if a != "prompt"), len(authors))
+        if start:
+            found.setdefault(one.group, one.trajectory.path(one.trajectory.head)[:start])
+    return list(found.values())[:most]
+
+
+def _own_samples(
+    variants: Variants, tokenizer: TextTokenizer, held: Sequence[HeldOut], options: Options, stage: Stage
+) -> dict[str, Collapse]:
+    prompts = _prompts(held, options.own_prompts)
+    if not prompts:
+        return {}
+    tick = stage("Own answers at temperature 1", len(prompts) * (len(variants.names) + 1))
+    samples = {}
+    for name in variants.names:
+        with variants.using(name) as model:
+            samples[name] = sample(
+                model, prompts, [options.own_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
+                progress=tick,
+            )  # fmt: skip
+    end = tokenizer.eos[0] if tokenizer.eos else None
+    merged = [[samples[v][i][0].scored_ids(end) for v in samples] for i in range(len(prompts))]
+    with variants.using(BASE) as model:
+        scored = score(model, prompts, merged)
+    tick(len(prompts))
+    return {v: collapse([s[0] for s in samples[v]], [row[k] for row in scored]) for k, v in enumerate(samples)}
+
+
+def _written(
+    variants: Variants, tokenizer: TextTokenizer, held: Sequence[HeldOut], options: Options, stage: Stage
+) -> tuple[Written, ...]:
+    prompts = _prompts(held, options.shown)
+    names = _prompt_texts(held, tokenizer)
+    texts: list[dict[str, str]] = [{} for _ in prompts]
+    tick = stage("Texts side by side", len(prompts) * len(variants.names))
+    for name in variants.names if prompts else ():
+        with variants.using(name) as model:
+            drawn = sample(
+                model, prompts, [options.own_tokens] * len(prompts), end_ids=tokenizer.eos, greedy=True, progress=tick
+            )
+        for text, (one,) in zip(texts, drawn, strict=True):
+            text[name] = tokenizer.decode(one.token_ids) + ("" if one.ended else " …")
+    return tuple(Written(n, t) for n, t in zip(names, texts, strict=False))
+
+
+def _prompt_texts(held: Sequence[HeldOut], tokenizer: TextTokenizer) -> list[str]:
+    found: dict[str, str] = {}
+    for one in held:
+        found.setdefault(one.group, _prompt_text(one.trajectory, tokenizer))
+    return list(found.values())
+
+
+def _prompt_text(trajectory: Trajectory, tokenizer: TextTokenizer) -> str:
+    users = [m.content for m in trajectory.messages if m.role == "user"]
+    if users:
+        return users[-1]
+    path, authors = trajectory.path(trajectory.head), trajectory.authors(trajectory.head)
+    return tokenizer.decode([i for i, a in zip(path, authors, strict=True) if a == "prompt"])
+
+
+def _fork_result(
+    fork: Fork, measures: dict[str, dict[str, float]], again: _Recurrence, tokenizer: TextTokenizer
+) -> ForkResult:
+    at = next((i for i, f in enumerate(again.forks) if f is fork), None)
+    before = tokenizer.decode(fork.prefix)
+    return ForkResult(
+        steer=fork.steer.id,
+        trajectory=fork.held.trajectory.id,
+        prompt=fork.held.group,
+        kind=fork.steer.kind,
+        reason=fork.steer.reason,
+        before=("…" if len(before) > 160 else "") + before[-160:],
+        chosen=tokenizer.decode(fork.chosen),
+        rejected=tuple(tokenizer.decode(r) for r in fork.rejected),
+        measures=measures,
+        tier=None if at is None else again.errors[at].tier,
+        sampled={} if at is None else {v: texts[at] for v, texts in again.texts.items()},
+    )
+
+
+def _draw(held: Sequence[HeldOut], found: Sequence[Fork], tokenizer: TextTokenizer) -> Drawn | None:
+    """The trajectory with most steers, its kept text cut where its author changes and where something was rejected."""
+    counts = Counter(f.held.trajectory.id for f in found)
+    if not counts:
+        return None
+    one = max((h.trajectory for h in held), key=lambda t: (min(counts[t.id], 12), -t.head.depth))
+    path, authors = one.path(one.head), one.authors(one.head)
+    start = next((i for i, a in enumerate(authors) if a != "prompt"), len(authors))
+    at = {
+        len(f.prefix): f
+        for f in found
+        if f.held.trajectory is one and list(f.prefix) == path[: len(f.prefix)] and len(f.prefix) < len(path)
+    }
+    changes = [i for i in range(start + 1, len(path)) if authors[i] != authors[i - 1]]
+    cuts = sorted({start, *changes, *at})
+    segments = []
+    for begin, end in zip(cuts, [*cuts[1:], len(path)], strict=True):
+        fork = at.get(begin)
+        segments.append(
+            Segment(
+                tokenizer.decode(path[begin:end]), authors[begin], end - begin,
+                () if fork is None else tuple(tokenizer.decode(r) for r in fork.rejected),
+                0 if fork is None else max((len(r) for r in fork.rejected), default=0),
+                None if fork is None else fork.steer.reason,
+            )  # fmt: skip
+        )
+    return Drawn(one.id, _prompt_text(one, tokenizer), tuple(segments))
