@@ -122,7 +122,9 @@ def _print(results: "Results", console: Console) -> None:
         for metric in results.metrics:
             v = metric.versus
             if v is not None and metric.better != "zero":
-                line = f"{second} − {first}: {metric.title}: {v.mean:+.3f} ({v.low:+.3f} to {v.high:+.3f}), {v.verdict()}"
+                line = (
+                    f"{second} − {first}: {metric.title}: {v.mean:+.3f} ({v.low:+.3f} to {v.high:+.3f}), {v.verdict()}"
+                )
                 console.print(line, markup=False)
     if not results.enough:
         console.print(

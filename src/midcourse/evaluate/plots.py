@@ -34,7 +34,9 @@ def margins_svg(results: Results) -> str:
         return ""
     import altair as alt
 
-    x = alt.X("steer:Q", title="held-out steers, sorted by the base", axis=alt.Axis(labels=False, ticks=False, grid=False))
+    x = alt.X(
+        "steer:Q", title="held-out steers, sorted by the base", axis=alt.Axis(labels=False, ticks=False, grid=False)
+    )
     y = alt.Y("margin:Q", title="nats per token")
     chart = alt.Chart(alt.Data(values=data))
     lines = chart.mark_rule(opacity=0.45).encode(
@@ -84,7 +86,8 @@ def drift_svg(results: Results) -> str:
     y = alt.Y("where:N", title=None, sort=list(names.values()))
     offset = alt.YOffset("model:N", sort=list(results.adapters))
     color = _color(results.variants)
-    bars = chart.mark_bar(opacity=0.85).encode(x=alt.X("kl:Q", title="KL from the base, nats per token"), y=y, yOffset=offset, color=color)
+    x = alt.X("kl:Q", title="KL from the base, nats per token")
+    bars = chart.mark_bar(opacity=0.85).encode(x=x, y=y, yOffset=offset, color=color)
     whisker = chart.mark_rule(color=INK).encode(x="low:Q", x2="high:Q", y=y, yOffset=offset)
     budget = alt.Chart(alt.Data(values=[{"x": 0.01}])).mark_rule(color=INK, strokeDash=[3, 3]).encode(x="x:Q")
     return _render(bars + whisker + budget, 560, 60 + 40 * len(results.adapters), "Drift; the dashed line is 0.01 nats")
@@ -109,7 +112,9 @@ def tree_svg(drawn: Drawn) -> str:
                 f'H{min(tip, width - 6):.1f}"><title>turned down: {label}</title></path>'
                 f'<circle class="end" cx="{min(tip, width - 6):.1f}" cy="{y:.1f}" r="2.6"/>'
             )
-        title = escape(f"{'put by the person' if s.author == 'person' else 'written by the model'}: {s.text.strip()[:200]}")
+        title = escape(
+            f"{'put by the person' if s.author == 'person' else 'written by the model'}: {s.text.strip()[:200]}"
+        )
         parts.append(
             f'<path class="{"person" if s.author == "person" else "model"}" '
             f'd="M{x:.1f} {y0} H{max(end, x + 3):.1f}"><title>{title}</title></path>'

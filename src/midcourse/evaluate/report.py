@@ -32,7 +32,9 @@ def write_report(results: Results, folder: str | Path) -> Path:
 
 def render(results: Results) -> str:
     """The page as text."""
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     source = resources.files("midcourse.evaluate").joinpath("report.html.jinja").read_text(encoding="utf-8")
     page: str = environment.from_string(source).render(
         r=results,

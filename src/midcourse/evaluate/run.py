@@ -124,8 +124,11 @@ def measure(
         prompts=len({f.held.group for f in found}),
         steers=len(found),
         settings={
-            "samples": options.samples, "sampled_forks": len(again.forks), "seed": options.seed,
-            "window": options.window, "checker": checker is not None,
+            "samples": options.samples,
+            "sampled_forks": len(again.forks),
+            "seed": options.seed,
+            "window": options.window,
+            "checker": checker is not None,
         },
         metrics=tuple(metrics),
         forks=tuple(_fork_result(f, values[f.steer.id], again, tokenizer) for f in found),
@@ -366,10 +369,12 @@ def _draw(held: Sequence[HeldOut], found: Sequence[Fork], tokenizer: TextTokeniz
         fork = at.get(begin)
         segments.append(
             Segment(
-                tokenizer.decode(path[begin:end]), authors[begin], end - begin,
+                tokenizer.decode(path[begin:end]),
+                authors[begin],
+                end - begin,
                 () if fork is None else tuple(tokenizer.decode(r) for r in fork.rejected),
                 0 if fork is None else max((len(r) for r in fork.rejected), default=0),
                 None if fork is None else fork.steer.reason,
-            )  # fmt: skip
+            )
         )
     return Drawn(one.id, _prompt_text(one, tokenizer), tuple(segments))
