@@ -47,7 +47,7 @@ def evaluate(
     console = Console(stderr=True)
     with console.status("Loading the model"):
         loaded, variants = load(model, adapter, dtype=dtype)
-    trajectories = read_trajectories(Path(source), loaded.tokenizer, chat=chat, columns={})
+    trajectories = read_trajectories(source, loaded.tokenizer, chat=chat, columns={})
     options = Options(part=part, samples=samples, max_forks=max_forks, seed=seed)
     with _progress(console) as progress:
 
