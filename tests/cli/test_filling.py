@@ -1,12 +1,10 @@
 """`midcourse steers fill` as a user sees it."""
 
-import pytest
-import typer
 from typer.testing import CliRunner
 
 import model_folder
 from midcourse.backends.local import LocalBackend
-from midcourse.cli.filling import fill
+from midcourse.cli import app
 from midcourse.drafts.draft import Draft
 from midcourse.model import load_model
 from midcourse.store.db import Store
@@ -14,14 +12,7 @@ from midcourse.store.db import Store
 RUNNER = CliRunner()
 
 
-@pytest.fixture
-def app():
-    made = typer.Typer()
-    made.command()(fill)
-    return made
-
-
-def test_steers_get_rejected_sides_once(app, tmp_path):
+def test_steers_get_rejected_sides_once(tmp_path):
     base = model_folder.save_model(tmp_path / "tiny")
     loaded = load_model(base)
     store = tmp_path / "steers.db"
@@ -30,7 +21,7 @@ def test_steers_get_rejected_sides_once(app, tmp_path):
             draft = Draft(LocalBackend(loaded.model, loaded.tokenizer.eos), loaded.tokenizer, opened)
             draft.start("Say " + text).replace(0, text)
             draft.accept()
-    command = ["--store", str(store), "--model", str(base), "--samples", "2"]
+    command = ["steers", "fill", "--store", str(store), "--model", str(base), "--samples", "2"]
     result = RUNNER.invoke(app, command)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("2 of 2 steers got")

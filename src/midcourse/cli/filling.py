@@ -1,6 +1,5 @@
 """`midcourse steers fill`: sample what the model would have said, for steers that lack a rejected side."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,12 @@ from midcourse.errors import MissingExtra
 
 
 def fill(
-    store: Annotated[Path | None, typer.Option(help="The store; default MIDCOURSE_STORE or ./midcourse.db.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store", help="Path or URL of the store.", envvar="MIDCOURSE_STORE", show_default="./midcourse.db"
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="The base: `builtin`, a model folder, or a hub id.")] = "builtin",
     samples: Annotated[int, typer.Option(min=1, help="How often to ask the base at each fork.")] = 4,
     temperature: Annotated[float, typer.Option(min=0, help="Sampling temperature.")] = 1.0,

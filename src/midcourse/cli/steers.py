@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from midcourse.cli.filling import fill
 from midcourse.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ ModelOption = Annotated[
     typer.Option(help="Model whose tokenizer made the steers.", show_default="the one the store names, else builtin"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+app.command()(fill)
 
 
 class Format(StrEnum):
