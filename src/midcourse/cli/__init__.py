@@ -5,7 +5,6 @@ importing it must not import torch: `midcourse --help` answers at once.
 """
 
 import errno
-import importlib.util
 import inspect
 import os
 import re
@@ -19,7 +18,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from midcourse import __version__
-from midcourse.cli import doctor, importing, models, steers, training
+from midcourse.cli import doctor, evaluation, importing, models, steers, training
 from midcourse.errors import MidcourseError
 
 __all__ = ["app", "main"]
@@ -144,8 +143,7 @@ _add_group("import", importing.app)
 _add_group("steers", steers.app)
 _add_group("model", models.app)
 _add_command("train", training.train, training.CONTEXT)
-if importlib.util.find_spec("midcourse.cli.evaluation"):
-    _add_command("eval", importlib.import_module("midcourse.cli.evaluation").evaluate)
+_add_command("eval", evaluation.evaluate)
 _add_command("chat", models.chat)
 _add_command("doctor", doctor.doctor)
 
