@@ -39,4 +39,4 @@ def read_trajectories(
         if isinstance(found, Trajectory):
             yield found
         else:
-            console.print(f"[yellow]skipped[/] {found}", highlight=False)
+            console.print(f"skipped {found}", style="yellow", markup=False, highlight=False)

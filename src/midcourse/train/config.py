@@ -9,6 +9,10 @@ from midcourse.errors import InputError
 
 __all__ = ["LOSSES", "SteerConfig"]
 
+_NUMBERS = (
+    "beta decay window sft_weight retain_weight retain_margin retain_top_k text_weight max_drift max_tokens lora_r "
+    "lora_alpha learning_rate num_train_epochs"
+).split()
 LOSSES = ("fork", "dpo", "sft", "sft_full")
 
 
@@ -61,6 +65,10 @@ class SteerConfig(TrainingArguments):
 
     def __post_init__(self) -> None:
         """Check the settings that steers add; say what was given, what is expected."""
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
+                raise InputError(f"{name} is {value!r}; expected a number")
         checks = {
             "loss_type": (self.loss_type in LOSSES, f"one of {', '.join(LOSSES)}"),
             "forward_path": (self.forward_path in ("auto", "packed", "branches"), "auto, packed or branches"),
