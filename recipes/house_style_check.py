@@ -53,6 +53,11 @@ def breaks(text: str) -> Counter[str]:
     return +found
 
 
+def fires(text: str, start: int) -> bool:
+    """Whether what follows the first `start` characters breaks the style anew: `midcourse eval --checker`."""
+    return sum(breaks(text).values()) > sum(breaks(text[:start]).values())
+
+
 def main() -> None:
     path, column = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "text"
     total: Counter[str] = Counter()
