@@ -5,7 +5,7 @@ hand. Everything that comes from data is escaped.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -85,8 +85,8 @@ def drift_svg(results: Results) -> str:
     chart = alt.Chart(alt.Data(values=data))
     y = alt.Y("where:N", title=None, sort=list(names.values()))
     offset = alt.YOffset("model:N", sort=list(results.adapters))
-    color = _color(results.variants)
-    x = alt.X("kl:Q", title="KL from the base, nats per token")
+    color = _color(results.variants, shown=results.adapters)
+    x = alt.X("kl:Q", title="KL from the base, nats per token", axis=alt.Axis(tickCount=5))
     bars = chart.mark_bar(opacity=0.85).encode(x=x, y=y, yOffset=offset, color=color)
     whisker = chart.mark_rule(color=INK).encode(x="low:Q", x2="high:Q", y=y, yOffset=offset)
     budget = alt.Chart(alt.Data(values=[{"x": 0.01}])).mark_rule(color=INK, strokeDash=[3, 3]).encode(x="x:Q")
@@ -131,13 +131,16 @@ def tree_svg(drawn: Drawn) -> str:
     )
 
 
-def _color(variants: Sequence[str]) -> Any:
+def _color(variants: Sequence[str], shown: Iterable[str] | None = None) -> Any:
+    """Each model's own colour; the legend names those that are `shown`."""
     import altair as alt
 
     return alt.Color(
         "model:N",
         scale=alt.Scale(domain=list(variants), range=[SERIES[i % len(SERIES)] for i in range(len(variants))]),
-        legend=alt.Legend(title=None, orient="top", labelColor=INK, labelLimit=400),
+        legend=alt.Legend(
+            title=None, orient="top", labelColor=INK, labelLimit=400, values=list(variants if shown is None else shown)
+        ),
     )
 
 

@@ -73,7 +73,7 @@ class Metric:
         scale, digits, end = (100.0, 0, "%") if self.unit == "share" else (1.0, 4 if self.better == "zero" else 2, "")
         if self.name == "p_rejected":
             digits = 1
-        shown = [f"{v * scale:{sign}.{digits}f}" for v in (value.mean, value.low, value.high)]
+        shown = [f"{round(v * scale, digits) + 0.0:{sign}.{digits}f}" for v in (value.mean, value.low, value.high)]
         return f"{shown[0]}{end}" + (f" [{shown[1]}, {shown[2]}]" if interval and value.prompts > 1 else "")
 
     def verdict(self, adapter: str) -> str:
