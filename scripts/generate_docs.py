@@ -204,7 +204,8 @@ def _idea(path: Path) -> str:
     if len(said) > WIDTH:  # up to a natural stop that leaves a sentence
         stops = [m.start() for m in re.finditer(r"[,:;] ", said) if 30 <= m.start() <= WIDTH]
         said = said[: stops[-1]] if stops else said
-    return f"# {said}" if said[:1] == "`" else f"# {said[:1].lower()}{said[1:]}"
+    keep = said[:1] == "`" or said[1:2].isupper()  # a name, such as PRM800K
+    return f"# {said}" if keep else f"# {said[:1].lower()}{said[1:]}"
 
 
 def _setting(field: Field[Any]) -> tuple[str, str, str]:

@@ -2,8 +2,8 @@
 
 import datasets
 import pytest
-from growing import random_trajectory, tiny_model
 
+from growing import random_trajectory, tiny_model
 from midcourse.errors import InputError, TokenizerMismatch
 from midcourse.tokens import TextTokenizer
 from midcourse.train import SteerConfig, SteerTrainer

@@ -10,9 +10,9 @@ from midcourse.errors import InputError
 __all__ = ["LOSSES", "SteerConfig"]
 
 _NUMBERS = (
-    "beta decay window sft_weight retain_weight retain_margin retain_top_k text_weight max_drift max_tokens lora_r "
-    "lora_alpha learning_rate num_train_epochs"
-).split()
+    *("beta", "decay", "window", "sft_weight", "retain_weight", "retain_margin", "retain_top_k", "text_weight"),
+    *("max_drift", "max_tokens", "lora_r", "lora_alpha", "learning_rate", "num_train_epochs"),
+)
 LOSSES = ("fork", "dpo", "sft", "sft_full")
 
 
