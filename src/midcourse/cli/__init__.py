@@ -7,6 +7,7 @@ importing it must not import torch: `midcourse --help` answers at once.
 import errno
 import inspect
 import os
+import warnings
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -150,4 +151,6 @@ _add_command("doctor", doctor.doctor)
 
 def main() -> None:
     """Entry point of the `midcourse` command."""
+    # What transformers will change in its next major version is not for the person at the keyboard.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     app(prog_name="midcourse")

@@ -25,6 +25,7 @@ def run(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, res
     _tell(trainer.examples, trainer.dev, console)
     trainer.train(resume_from_checkpoint=resume or None)
     trainer.save_model()
+    _say_dev(trainer.state.log_history, console)
     console.print(f"\nThe adapter is in [bold]{trainer.args.output_dir}[/]. Next:")
     console.print(f"  midcourse eval {plan['source']} --model {plan['model']} --adapter {trainer.args.output_dir}")
     console.print(f"  midcourse chat --model {plan['model']} --adapter {trainer.args.output_dir} --compare")
@@ -101,6 +102,20 @@ def _parts(plan: dict[str, Any], tokenizer: Any, console: Console) -> dict[str, 
     if not parts["train"]:
         raise InputError(f"all {len(found)} trajectories of {plan['source']} are held out; mark some rows split=train")
     return parts
+
+
+def _say_dev(history: list[dict[str, float]], console: Console) -> None:
+    """What the last look at the dev part showed, in words."""
+    last = next((h for h in reversed(history) if "eval_loss" in h), {})
+    parts = []
+    if "eval_rewards/accuracies" in last:
+        parts.append(f"the chosen side is preferred at {last['eval_rewards/accuracies']:.0%} of the forks")
+    if "eval_logps/chosen_delta" in last:
+        parts.append(f"the chosen text gained {last['eval_logps/chosen_delta']:+.2f} nats")
+    if "eval_drift/kl_retained" in last:
+        parts.append(f"the model drifted {last['eval_drift/kl_retained']:.4f} nats per token where it was let stand")
+    if parts:
+        console.print(f"\nOn the dev part {', '.join(parts)}.")
 
 
 def _tell(examples: Any, dev: Any, console: Console) -> None:
