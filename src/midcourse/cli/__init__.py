@@ -7,9 +7,9 @@ importing it must not import torch: `midcourse --help` answers at once.
 import errno
 import inspect
 import os
-import warnings
 import re
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
