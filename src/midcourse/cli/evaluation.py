@@ -101,14 +101,15 @@ def _print(results: "Results", console: Console) -> None:
     table = Table(box=None, pad_edge=False, title=None)
     table.add_column("")
     for name in (*results.variants, *(f"{a} − base" for a in results.adapters)):
-        table.add_column(escape(name), justify="right")
+        table.add_column(escape(name), justify="right", no_wrap=" − " not in name)
     table.add_column("")
     colors = {"better": "green", "worse": "red", "too few": "yellow"}
     for metric in results.metrics:
         said = [metric.verdict(a) for a in results.adapters]
         changes = ["" if metric.better == "zero" else metric.show_change(a) for a in results.adapters]
         verdict = " / ".join(f"[{colors[s]}]{s}[/]" if s in colors else s for s in said if s)
-        cells = [metric.show(v) for v in results.variants] + changes
+        # An interval of each value too would not fit a terminal; they are in the report.
+        cells = [metric.show(v, interval=not results.adapters) for v in results.variants] + changes
         table.add_row(metric.title, *map(escape, cells), verdict)
     console.print(table)
     tiers = ", ".join(f"{n} by {t}" for t, n in results.tiers.items()) or "none sampled"
