@@ -27,8 +27,12 @@ def run(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, res
     trainer.save_model()
     _say_dev(trainer.state.log_history, console)
     console.print(f"\nThe adapter is in [bold]{trainer.args.output_dir}[/]. Next:")
-    console.print(f"  midcourse eval {plan['source']} --model {plan['model']} --adapter {trainer.args.output_dir}")
-    console.print(f"  midcourse chat --model {plan['model']} --adapter {trainer.args.output_dir} --compare")
+    console.print(
+        f"  midcourse eval {plan['source']} --model {plan['model']} --adapter {trainer.args.output_dir}", soft_wrap=True
+    )
+    console.print(
+        f"  midcourse chat --model {plan['model']} --adapter {trainer.args.output_dir} --compare", soft_wrap=True
+    )
 
 
 def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> None:
