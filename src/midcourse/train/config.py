@@ -56,6 +56,7 @@ class SteerConfig(TrainingArguments):
     per_device_train_batch_size: int = _setting(4, "Trajectories per device and micro-step.")
     lr_scheduler_type: str = _setting("linear", "The learning rate schedule.")
     warmup_steps: float = _setting(0.1, "Steps, or below 1 share of all steps, to warm up.")
+    dataloader_pin_memory: bool = _setting(False, "Trees are no tensors: there is nothing to pin.")
     logging_steps: float = _setting(1, "Log every so many steps.")
     save_strategy: str = _setting("epoch", "When a checkpoint is written.")
     save_total_limit: int | None = _setting(2, "Checkpoints kept.")
