@@ -19,6 +19,7 @@ from midcourse.errors import InputError
 
 __all__ = [
     "KINDS",
+    "TEACHES",
     "Author",
     "Kind",
     "Message",
@@ -30,6 +31,7 @@ __all__ = [
     "State",
     "Status",
     "Steer",
+    "Teaches",
     "Trajectory",
     "node_id",
 ]
@@ -39,7 +41,12 @@ Kind = Literal["typed", "picked", "resampled", "local", "ended", "continued", "s
 Origin = Literal["shown", "candidate", "sampled"]
 State = Literal["active", "withdrawn", "pending", "approved", "refused"]
 Status = Literal["open", "accepted", "discarded", "imported"]
+Teaches = Literal["steers", "pairs", "instructions", "text"]
+"""What a trajectory is an example of: `steers`; `pairs` (whole answers, one preferred to others: the fork stands right
+after the prompt); `instructions` and `text`, whose own text is learnt: each trunk token that a person wrote has
+next-token weight (of an instruction the completion, of raw text every token)."""
 KINDS: tuple[str, ...] = get_args(Kind)
+TEACHES: tuple[str, ...] = get_args(Teaches)
 
 
 def node_id(parent: str | None, offset: int, token_ids: Sequence[int], tokenizer: str) -> str:
@@ -209,6 +216,14 @@ class Trajectory:
     """`train`, `dev` or `test` where the source fixes it."""
     status: Status = "open"
     created: float | None = None
+    teaches: Teaches = "steers"
+    """What it is an example of. Kept with the data since it cannot be told from the tree: a text without steers may be
+    one to learn or one that was merely left as the model wrote it."""
+
+    @property
+    def learns_text(self) -> bool:
+        """Whether the trunk tokens that a person wrote have next-token weight, whatever the run's settings."""
+        return self.teaches in ("instructions", "text")
 
     @cached_property
     def by_id(self) -> dict[str, Node]:

@@ -10,6 +10,8 @@ from midcourse.store import Store, migrate, migrations, schema
 
 from .trees import small
 
+OLD = str(schema.VERSION - 1)
+
 
 def _set(url: str, **values: str) -> None:
     with Store(url) as store, store._write() as connection:
@@ -32,14 +34,14 @@ def test_an_older_lone_file_is_migrated_after_a_backup(tmp_path: Path, monkeypat
     path = tmp_path / "a.db"
     with Store(path) as store:
         store.add(small("a", source="x"))
-    _set(str(path), schema="0")
-    monkeypatch.setitem(migrations.STEPS, 0, _step)
+    _set(str(path), schema=OLD)
+    monkeypatch.setitem(migrations.STEPS, int(OLD), _step)
     with Store(path) as store:
         assert store.trajectory("a").source == "migrated"
         assert store.verify() == []
-    kept = sqlite3.connect(tmp_path / "a.db.schema0.bak")
+    kept = sqlite3.connect(tmp_path / f"a.db.schema{OLD}.bak")
     assert kept.execute("SELECT source FROM trajectory").fetchall() == [("x",)]
-    assert kept.execute("SELECT value FROM meta WHERE key='schema'").fetchall() == [("0",)]
+    assert kept.execute("SELECT value FROM meta WHERE key='schema'").fetchall() == [(OLD,)]
     kept.close()
 
 
@@ -47,11 +49,11 @@ def test_a_file_that_is_open_elsewhere_is_not_migrated_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.db"
-    _set(str(path), schema="0")
-    monkeypatch.setitem(migrations.STEPS, 0, _step)
+    _set(str(path), schema=OLD)
+    monkeypatch.setitem(migrations.STEPS, int(OLD), _step)
     other = sqlite3.connect(path)
     other.execute("SELECT * FROM meta").fetchall()
-    with pytest.raises(StoreError, match="older schema 0"):
+    with pytest.raises(StoreError, match="older schema"):
         Store(path)
     other.close()
     assert not list(tmp_path.glob("*.bak"))
@@ -61,13 +63,13 @@ def test_a_step_that_fails_leaves_the_old_store(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "a.db"
     with Store(path) as store:
         store.add(small("a", source="x"))
-    _set(str(path), schema="0")
+    _set(str(path), schema=OLD)
 
     def fails(connection: sa.Connection) -> None:
         _step(connection)
         raise StoreError("no further")
 
-    monkeypatch.setitem(migrations.STEPS, 0, fails)
+    monkeypatch.setitem(migrations.STEPS, int(OLD), fails)
     with pytest.raises(StoreError, match="no further"):
         Store(path)
     raw = sqlite3.connect(path)
@@ -79,9 +81,9 @@ def test_a_shared_server_is_migrated_by_its_owner_only(postgres: str, monkeypatc
     url = f"{postgres}/postgres"
     with Store(url) as store:
         store.add(small("a", source="x"))
-    _set(url, schema="0")
-    monkeypatch.setitem(migrations.STEPS, 0, _step)
-    with pytest.raises(StoreError, match="older schema 0"):
+    _set(url, schema=OLD)
+    monkeypatch.setitem(migrations.STEPS, int(OLD), _step)
+    with pytest.raises(StoreError, match="older schema"):
         Store(url)
     migrate(url)
     with Store(url) as store:
@@ -93,3 +95,18 @@ def test_a_schema_no_release_wrote(tmp_path: Path) -> None:
     _set(str(path), schema="0")
     with pytest.raises(StoreError, match="which no release"):
         Store(path)
+
+
+def test_version_1_held_steers_only(place: Callable[[], str]) -> None:
+    url = place()
+    with Store(url) as store:
+        store.add(small("a"))
+        with store._write() as connection:
+            connection.exec_driver_sql("ALTER TABLE trajectory DROP COLUMN teaches")
+            connection.execute(schema.meta.update().where(schema.meta.c.key == "schema").values(value="1"))
+    migrate(url)
+    with Store(url) as store:
+        assert store.trajectory("a") == small("a")
+        store.add(small("b", teaches="pairs", prompt=7))
+        assert store.trajectory("b").teaches == "pairs"
+        assert store.verify() == []

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from midcourse.types import KINDS, Message, ModelRef, Node, Place, Rejected, Steer, Trajectory
+from midcourse.types import KINDS, TEACHES, Message, ModelRef, Node, Place, Rejected, Steer, Trajectory
 
 TOKENIZER = "tok"
 
@@ -109,4 +109,5 @@ def trajectories(draw: st.DrawFn, id: str = "t") -> Trajectory:
         split=draw(st.none() | st.sampled_from(["train", "dev", "test"])),
         status=draw(st.sampled_from(["open", "accepted", "discarded", "imported"])),
         created=draw(times),
+        teaches=draw(st.sampled_from(TEACHES)),  # type: ignore[arg-type]
     )

@@ -1,5 +1,7 @@
 """The arrays: order, mask, retained positions, no contradiction, exact splitting."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,3 +115,15 @@ def test_a_chain_is_an_ordinary_text():
     tree = chain([5, 6, 7], nll=True)
     assert tree.nll_weight.tolist() == [0, 1, 1]
     assert np.array_equal(tree.end, [3, 3, 3])
+
+
+def test_what_teaches_its_text_has_weight_on_what_a_person_wrote():
+    told = Growing([1, 2]).steer(0, [30, 31]).value.with_(steers=())
+    assert not build_tree(told).tree.nll_weight.any(), "of a text with steers only the steers are learnt"
+    tree = build_tree(told.with_(teaches="instructions")).tree
+    assert tree.nll_weight.tolist() == [0, 0, 1, 1]
+    assert tree.teaches == "instructions"
+    assert not tree.retain.any()
+    raw = Growing([1, 2, 3])
+    raw.nodes[0] = replace(raw.nodes[0], author="person")
+    assert build_tree(raw.value.with_(teaches="text")).tree.nll_weight.tolist() == [0, 1, 1], "the first has no label"

@@ -16,8 +16,14 @@ __all__ = ["STEPS", "migrate", "prepare"]
 
 log = logging.getLogger(__name__)
 
-STEPS: dict[int, Callable[[sa.Connection], None]] = {}
-"""By schema version: what leads from it to the next. Version 1 is the first, so there is none yet."""
+
+def _say_what_is_taught(connection: sa.Connection) -> None:
+    """Until version 2 every trajectory held steers."""
+    connection.exec_driver_sql("ALTER TABLE trajectory ADD COLUMN teaches VARCHAR NOT NULL DEFAULT 'steers'")
+
+
+STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _say_what_is_taught}
+"""By schema version: what leads from it to the next."""
 
 
 def prepare(engine: sa.Engine, *, create: bool) -> None:

@@ -158,6 +158,7 @@ def _trajectory(r: Any, nodes: list[Node], state: Any, steers: list[Steer]) -> T
         split=r.split,
         status=state.status,
         created=r.created,
+        teaches=r.teaches,
     )
 
 

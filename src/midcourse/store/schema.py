@@ -26,7 +26,7 @@ __all__ = [
     "use",
 ]
 
-VERSION = 1
+VERSION = 2
 """Number of this layout; a step in `migrations.STEPS` leads from each older one."""
 SINCE = "0.1.0"
 """The first release that reads this layout, named to someone whose Midcourse is too old for a store."""
@@ -145,6 +145,7 @@ trajectory = sa.Table(
     sa.Column("group", Words),
     sa.Column("split", Words),
     sa.Column("created", sa.Double),
+    sa.Column("teaches", sa.String, nullable=False, server_default="steers"),
 )
 
 use = sa.Table(

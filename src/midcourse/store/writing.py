@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from midcourse.errors import InputError, TokenizerMismatch
 from midcourse.store import dialects, schema
 from midcourse.store.reading import chunks, depths, latest
-from midcourse.types import KINDS, Node, Place, Rejected, State, Status, Steer, Trajectory, node_id
+from midcourse.types import KINDS, TEACHES, Node, Place, Rejected, State, Status, Steer, Trajectory, node_id
 
 __all__ = ["add_batch", "add_nodes", "add_rejected", "add_steer", "put_head", "put_state"]
 
@@ -169,6 +169,8 @@ def _check(t: Trajectory) -> None:
     there: dict[str, tuple[int, int]] = {}
     if not t.id or not t.nodes:
         raise InputError(f"trajectory {t.id!r} has no nodes: a trajectory begins with its prompt's ids")
+    if t.teaches not in TEACHES:
+        raise InputError(f"trajectory {t.id} teaches {t.teaches!r}; expected one of {', '.join(TEACHES)}")
     _check_nodes(t.id, t.tokenizer, t.nodes, there)
     _check_place(t.head, f"head of trajectory {t.id}", there)
     seen: set[str] = set()
@@ -284,6 +286,7 @@ def _trajectory_row(t: Trajectory) -> dict[str, Any]:
         "group": t.group,
         "split": t.split,
         "created": t.created,
+        "teaches": t.teaches,
     }
 
 

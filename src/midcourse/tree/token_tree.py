@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from midcourse.tree.sides import Side, read_sides
-from midcourse.types import Trajectory
+from midcourse.types import Teaches, Trajectory
 
 __all__ = ["BuiltTree", "IntArray", "Pair", "TokenTree", "TreeOptions", "build_tree", "chain", "restrict", "split_tree"]
 
@@ -31,7 +31,7 @@ class TreeOptions:
     """The model's context in tokens; what lies deeper is left out and named."""
     text: str = "none"
     """Which trunk tokens carry plain next-token weight: `none`, `spans` (what the person put), `full` (all after the
-    prompt: the corrected text)."""
+    prompt: the corrected text). A trajectory that teaches `instructions` or `text` has at least `spans`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class TokenTree:
     pairs: tuple[Pair, ...] = ()
     group: str | None = None
     split: str | None = None
+    teaches: Teaches = "steers"
+    """What it is an example of."""
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -163,8 +165,8 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
     retain = np.zeros(len(order), dtype=bool)
     retain[index[[t for t, a in zip(trunk, authors, strict=True) if a == "model"]]] = True
     nll = np.zeros(len(order), dtype=np.float32)
-    if options.text != "none":
-        wanted = ("person",) if options.text == "spans" else ("person", "model")
+    if options.text != "none" or trajectory.learns_text:
+        wanted = ("person", "model") if options.text == "full" else ("person",)
         nll[index[[t for t, a in zip(trunk, authors, strict=True) if a in wanted]]] = 1.0
     pairs = tuple(replace(p, chosen=index[p.chosen], rejected=index[p.rejected]) for p in pairs)
     parent = np.array([index[trie.parent[i]] if trie.parent[i] >= 0 else -1 for i in order], dtype=np.int64)
@@ -182,6 +184,7 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
         pairs=pairs,
         group=trajectory.group,
         split=trajectory.split,
+        teaches=trajectory.teaches,
     )
     return BuiltTree(tree, tuple(skipped))
 
