@@ -14,7 +14,7 @@ from midcourse.model import weights_hash
 TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }}<end>{% endfor %}[assistant] "
 
 
-def tiny(seed: int = 0) -> LlamaForCausalLM:
+def tiny(seed: int = 0, positions: int = 128) -> LlamaForCausalLM:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=257,
@@ -23,7 +23,7 @@ def tiny(seed: int = 0) -> LlamaForCausalLM:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=128,
+        max_position_embeddings=positions,
         initializer_range=0.4,
         bos_token_id=None,
         eos_token_id=256,
@@ -31,8 +31,8 @@ def tiny(seed: int = 0) -> LlamaForCausalLM:
     return LlamaForCausalLM(config).eval()
 
 
-def save_model(folder: Path, seed: int = 0) -> Path:
-    tiny(seed).save_pretrained(folder)
+def save_model(folder: Path, seed: int = 0, positions: int = 128) -> Path:
+    tiny(seed, positions).save_pretrained(folder)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     backend = tokenizers.Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, []))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

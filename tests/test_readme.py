@@ -3,8 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -94,16 +92,3 @@ def test_the_rows_of_the_readme_are_read() -> None:
 
     rows = [row for line, record in enumerate(steers_of_the_readme(), 1) for row in read_rows(record, line=line)]
     assert [row.chosen for row in rows] == [" It is good to rest one day a week", "It is good to"]
-
-
-@pytest.mark.model
-def test_the_readmes_own_steers_can_be_checked_and_imported(tmp_path: Path) -> None:
-    (tmp_path / "my-steers.jsonl").write_text("\n".join(json.dumps(row) for row in steers_of_the_readme()) + "\n")
-    block = README.split("## Bring your own steers", 1)[1]
-    lines = [line.split("  #")[0] for line in block.splitlines() if line.startswith("midcourse import")]
-    assert len(lines) == 2
-    for line in lines:
-        words = [sys.executable, "-m", *shlex.split(line)]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    assert (tmp_path / "midcourse.db").is_file()
