@@ -222,7 +222,7 @@ def load_model(
         check_adapter(Path(adapter), ref)
     torch, transformers = _libraries()
     kind = getattr(torch, dtype, None)
-    if not isinstance(kind, torch.dtype):
+    if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
         raise ModelError(f"{dtype!r} is no torch dtype; give float32, bfloat16 or float16")
     with _quiet(transformers):
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from midcourse.cli.reading import columns_of, read_trajectories
 from midcourse.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
@@ -32,22 +33,23 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     chat: Annotated[bool, typer.Option(help="Wrap plain-text prompts of a file as a user's message.")] = False,
+    map_: Annotated[list[str], typer.Option("--map", help="Rename a column of a file, e.g. chosen=fix.")] = [],  # noqa: B006
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Measure on held-out prompts what the steers taught and what it cost elsewhere, beside the base's own figures."""
     try:
-        from midcourse.cli.reading import read_trajectories
         from midcourse.evaluate import Options, write_report
         from midcourse.evaluate.run import load, measure
     except ImportError as error:
         raise MissingExtra.of("train", "`midcourse eval`") from error
     if part not in ("train", "dev", "test", "all"):
         raise InputError(f"--part {part!r} is none of train, dev, test, all")
+    columns = columns_of(map_)
     fires = _checker(checker)
     console = Console(stderr=True)
     with console.status("Loading the model"):
         loaded, variants = load(model, adapter, dtype=dtype)
-    trajectories = read_trajectories(source, loaded.tokenizer, chat=chat, columns={})
+    trajectories = read_trajectories(source, loaded.tokenizer, chat=chat, columns=columns)
     options = Options(part=part, samples=samples, max_forks=max_forks, seed=seed)
     with _progress(console) as progress:
 

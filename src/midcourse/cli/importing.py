@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from midcourse.cli.reading import columns_of
 from midcourse.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def steers(
     """Import rows of prompt, prefix, rejected and chosen, or texts with marked steers (docs/bring-your-own.md)."""
     from midcourse.capture.importers.steers import import_steers
 
-    columns = _columns(map_ or [])
+    columns = columns_of(map_ or [])
 
     def found(tokenizer: "TextTokenizer", advance: Callable[[Path, int], None]) -> "Found":
         return import_steers(paths, tokenizer, columns=columns, chat=chat, split=split, advance=advance)
@@ -94,17 +95,6 @@ class _Tally:
     """Trajectories that were there already."""
     skipped: int = 0
     reasons: list[str] = field(default_factory=list)
-
-
-def _columns(given: list[str]) -> dict[str, str]:
-    """`--map ours=theirs`, refused where it is not a pair."""
-    columns = {}
-    for pair in given:
-        ours, equals, theirs = pair.partition("=")
-        if not (ours and equals and theirs):
-            raise InputError(f"--map {pair}: expected OURS=THEIRS, e.g. --map chosen=fix")
-        columns[ours] = theirs
-    return columns
 
 
 def _run(

@@ -9,9 +9,24 @@ from rich.console import Console
 from midcourse.errors import InputError
 from midcourse.types import Trajectory
 
-__all__ = ["ROW_FILES", "read_trajectories"]
+__all__ = ["ROW_FILES", "columns_of", "read_trajectories"]
 
 ROW_FILES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet"}
+
+
+def columns_of(pairs: list[str]) -> dict[str, str]:
+    """What `--map ours=theirs` says, ours first.
+
+    Raises:
+        InputError: One of them is no pair.
+    """
+    columns = {}
+    for pair in pairs:
+        ours, equals, theirs = pair.partition("=")
+        if not (ours and equals and theirs):
+            raise InputError(f"--map {pair}: expected OURS=THEIRS, e.g. --map chosen=fix")
+        columns[ours] = theirs
+    return columns
 
 
 def read_trajectories(

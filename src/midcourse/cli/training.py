@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from midcourse.cli.reading import columns_of
 from midcourse.errors import InputError, MissingExtra
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -40,7 +41,7 @@ def train(
         raise MissingExtra.of("train", "`midcourse train`") from error
     settings = {**_yaml(config), **_options(context.args)}
     settings["output_dir"] = str(output_dir)
-    plan = {"source": source, "model": model, "dtype": dtype, "chat": chat, "columns": _columns(map_)}
+    plan = {"source": source, "model": model, "dtype": dtype, "chat": chat, "columns": columns_of(map_)}
     console = Console(stderr=True)
     if dry_run:
         dry(settings, plan, console)
@@ -90,13 +91,3 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return json.loads(text) if text[:1] in "{[" else text
-
-
-def _columns(pairs: list[str]) -> dict[str, str]:
-    columns = {}
-    for pair in pairs:
-        name, given, column = pair.partition("=")
-        if not given or not name or not column:
-            raise InputError(f"--map takes ours=yours, e.g. chosen=fix; got {pair!r}")
-        columns[name] = column
-    return columns
