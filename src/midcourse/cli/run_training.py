@@ -2,18 +2,19 @@
 
 import dataclasses
 import difflib
+import tempfile
 from collections import Counter
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from midcourse.cli.planning import show
 from midcourse.errors import InputError
 from midcourse.model import load_model
 from midcourse.train import SteerConfig, SteerTrainer
-from midcourse.train.examples import to_trees
-from midcourse.tree.token_tree import TreeOptions
 from midcourse.types import Trajectory
+from midcourse.workflows.plan import make_plan
 
 _FEW = 10
 """Below so many prompts none is held out."""
@@ -35,25 +36,16 @@ def run(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, res
     )
 
 
-def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> None:
-    """Say what would be trained on."""
-    from midcourse.model import resolve
-    from midcourse.tokens import TextTokenizer
-
-    config = _config(settings)
-    tokenizer = TextTokenizer.load(resolve(plan["model"]))
-    parts = _parts(plan, tokenizer, console)
-    options = TreeOptions(window=config.window, retain_margin=config.retain_margin)
-    examples = to_trees(parts["train"], tokenizer, options)
-    dev = to_trees(parts["dev"], tokenizer, options) if parts["dev"] else None
-    _tell(examples, dev, console)
-    tokens = sum(map(len, examples.trees))
-    rows = sum(t.branch_tokens for t in examples.trees)
-    steps = -(-len(examples.trees) // (config.per_device_train_batch_size * config.gradient_accumulation_steps))
-    console.print(
-        f"{tokens} tokens a pass ({rows} as independent rows, ratio {rows / max(1, tokens):.1f}), largest tree "
-        f"{max(map(len, examples.trees))}; {steps} steps a pass, {steps * config.num_train_epochs:g} in all."
-    )
+def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_json: bool) -> None:
+    """Say what would be trained on, how long it takes and how much memory; leaves nothing behind."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        quiet = {"disable_tqdm": True, "output_dir": nowhere}
+        trainer = _trainer({**settings, **quiet}, plan, console)
+        if not as_json:
+            _tell(trainer.examples, trainer.dev, console)
+        with console.status("Running some rows of it"):
+            made = make_plan(trainer)
+    show(made, as_json=as_json)
 
 
 def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> SteerTrainer:

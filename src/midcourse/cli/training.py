@@ -26,7 +26,10 @@ def train(
     chat: Annotated[bool, typer.Option(help="Wrap plain-text prompts of a file as a user's message.")] = False,
     map_: Annotated[list[str], typer.Option("--map", help="Rename a column of a file, e.g. chosen=fix.")] = [],  # noqa: B006
     resume: Annotated[bool, typer.Option(help="Go on from the newest complete checkpoint.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry_run", help="Say what would be trained on, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry_run", help="Print trees, tokens, steps, expected time and peak memory, and stop.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry_run: print the plan as JSON.")] = False,
 ) -> None:
     """Train an adapter on steers.
 
@@ -34,6 +37,8 @@ def train(
 
         midcourse train midcourse.db --output_dir runs/mine --num_train_epochs 4 --max_drift 0.01
         midcourse train my.jsonl --output_dir runs/mine --beta 0.2 --dry_run
+
+    --dry_run really runs some hundred tokens to tell time and memory; it changes and leaves nothing.
     """
     try:
         from midcourse.cli.run_training import dry, run
@@ -43,8 +48,10 @@ def train(
     settings["output_dir"] = str(output_dir)
     plan = {"source": source, "model": model, "dtype": dtype, "chat": chat, "columns": columns_of(map_)}
     console = Console(stderr=True)
+    if as_json and not dry_run:
+        raise InputError("--json goes with --dry_run: it prints the plan; a run itself writes midcourse.json")
     if dry_run:
-        dry(settings, plan, console)
+        dry(settings, plan, console, as_json=as_json)
     else:
         run(settings, plan, console, resume=resume)
 

@@ -1,0 +1,161 @@
+"""What a training run will be before it begins: trees, tokens, steps, time and memory.
+
+Everything but time and memory is counted; those two are reckoned from rows that were really run (`calibrate`). It
+trains nothing and refuses to know how a plan is printed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from midcourse.train import SteerTrainer
+from midcourse.tree.pack import Row, pack
+from midcourse.tree.token_tree import TokenTree
+from midcourse.workflows.calibrate import Speed, body_parameters, measure, row_flops
+
+__all__ = ["Plan", "Seconds", "make_plan"]
+
+_ENTRY = 12
+"""Bytes that one of the reference's likeliest tokens takes: id and log-probability."""
+_DEV_POSITIONS = 256
+_ADAM = 8
+"""Bytes of optimizer state per trained weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Expected seconds of each part of a run."""
+
+    reference: float
+    """One pass over all trees with the adapter off; nothing when it is cached from an earlier run."""
+    training: float
+    evaluation: float
+    """All looks at the dev part together."""
+
+    @property
+    def total(self) -> float:
+        """All of it; loading the model and writing checkpoints come on top."""
+        return self.reference + self.training + self.evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run as it will be."""
+
+    trees: int
+    steers: int
+    without_rejected: int
+    left_out: int
+    dev_trees: int
+    tokens: int
+    """Of all trees, each token once."""
+    branch_tokens: int
+    """Of the same pairs as independent rows."""
+    largest_tree: int
+    largest_tree_id: str
+    rows: int
+    """Packed rows a pass."""
+    largest_row: int
+    steps_per_epoch: int
+    steps: int
+    epochs: float
+    trained_weights: int
+    path: str
+    seconds: Seconds | None
+    memory: int | None
+    """Peak bytes, of the process or on a GPU of its tensors; None where it could not be measured."""
+
+    @property
+    def token_ratio(self) -> float:
+        """How many times more tokens independent rows would run."""
+        return self.branch_tokens / max(1, self.tokens)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON wants it."""
+        seconds = {**asdict(self.seconds), "total": self.seconds.total} if self.seconds else None
+        return {**asdict(self), "token_ratio": self.token_ratio, "seconds": seconds}
+
+
+def make_plan(trainer: SteerTrainer, speed: Speed | None = None) -> Plan:
+    """Count what a trainer would do, and reckon time and memory.
+
+    Args:
+        trainer: Ready to train; its weights do not change.
+        speed: Measured before; by default some hundred tokens are run now.
+    """
+    speed = speed or measure(trainer)
+    trees: list[TokenTree] = list(trainer.train_dataset)
+    dev = _dev(trainer)
+    args = trainer.args
+    rows = list(_rows(trainer, trees))
+    batches = -(-len(trees) // args.per_device_train_batch_size)
+    per_epoch = max(1, -(-batches // args.gradient_accumulation_steps))
+    steps = args.max_steps if args.max_steps > 0 else int(-(-per_epoch * args.num_train_epochs // 1))
+    largest = max(trees, key=len)
+    return Plan(
+        trees=len(trees),
+        steers=trainer.examples.steers,
+        without_rejected=trainer.examples.unpaired,
+        left_out=len(trainer.examples.skipped),
+        dev_trees=len(dev),
+        tokens=sum(map(len, trees)),
+        branch_tokens=sum(t.branch_tokens for t in trees),
+        largest_tree=len(largest),
+        largest_tree_id=largest.id,
+        rows=len(rows),
+        largest_row=max(map(len, rows)),
+        steps_per_epoch=per_epoch,
+        steps=steps,
+        epochs=steps / per_epoch,
+        trained_weights=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        path=trainer.forward_path,
+        seconds=_seconds(trainer, speed, rows, steps / per_epoch),
+        memory=_memory(trainer, speed, max(map(len, rows))),
+    )
+
+
+def _rows(trainer: SteerTrainer, trees: list[TokenTree]) -> Iterator[Row]:
+    """The rows of a pass in the order of the data; shuffled they are others, of the same total length."""
+    size = trainer.args.per_device_train_batch_size
+    alone = trainer.model.dtype != torch.float32
+    for start in range(0, len(trees), size):
+        batch = trees[start : start + size]
+        yield from [Row.of([t]) for t in batch] if alone else pack(batch, trainer.args.max_tokens)
+
+
+def _seconds(trainer: SteerTrainer, speed: Speed, rows: list[Row], epochs: float) -> Seconds:
+    config, parameters = trainer.model.config, body_parameters(trainer.model)
+
+    def passes(trees: list[TokenTree]) -> float:
+        return sum(speed.forward.at(row_flops(config, parameters, Row.of([t]))) for t in trees)
+
+    dev = _dev(trainer)
+    a_pass = sum(speed.training.at(row_flops(config, parameters, row)) for row in rows)
+    looks = _looks(trainer, epochs * len(rows), epochs)
+    return Seconds(
+        reference=passes(list(trainer.train_dataset)) + passes(dev),
+        training=epochs * a_pass,
+        evaluation=2 * looks * passes(dev),  # once for the loss, once for the drift
+    )
+
+
+def _looks(trainer: SteerTrainer, steps: float, epochs: float) -> int:
+    strategy = str(getattr(trainer.args.eval_strategy, "value", trainer.args.eval_strategy))
+    every = trainer.args.eval_steps or 1
+    return {"epoch": round(epochs), "steps": int(steps / every) if every >= 1 else round(1 / every)}.get(strategy, 0)
+
+
+def _memory(trainer: SteerTrainer, speed: Speed, tokens: int) -> int | None:
+    if speed.memory is None:
+        return None
+    trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    retained, seen = (sum(len(t.retained) for t in trees) for trees in (trainer.train_dataset, _dev(trainer)))
+    cached = (retained + seen) * trainer.args.retain_top_k * _ENTRY
+    distributions = 4 * min(_DEV_POSITIONS, seen) * int(trainer.model.config.get_text_config().vocab_size)
+    return int(speed.memory.at(tokens) + _ADAM * trained + cached + distributions)
+
+
+def _dev(trainer: SteerTrainer) -> list[TokenTree]:
+    return list(trainer.eval_dataset or [])

@@ -1,0 +1,60 @@
+"""`midcourse train --dry_run` as a user sees it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import model_folder
+from midcourse.cli import app
+from midcourse.cli.planning import duration, size
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("desk")
+    model_folder.save_model(home / "tiny")
+    lines = [{"prompt": f"Q{i}: ", "prefix": "It is quite", "rejected": " bad", "chosen": " good"} for i in range(12)]
+    (home / "my.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return home
+
+
+def run(desk: Path, *words: str, code: int = 0) -> Result:
+    command = ["train", str(desk / "my.jsonl"), "--model", str(desk / "tiny"), "-o", str(desk / "out"), *words]
+    result = CliRunner().invoke(app, command, env={"COLUMNS": "100"})
+    assert result.exit_code == code, f"{result.output}\n{result.exception!r}"
+    return result
+
+
+def test_the_table_says_trees_steps_time_and_memory_and_leaves_nothing(desk: Path):
+    table = run(desk, "--dry_run").stdout
+    for word in ("trees", "tokens", "token ratio", "rows", "steps", "time", "peak memory"):
+        assert f"\n{word}" in f"\n{table}"
+    assert not (desk / "out").exists()
+
+
+def test_json_holds_the_same_and_nothing_else(desk: Path):
+    plan = json.loads(run(desk, "--dry_run", "--json", "--num_train_epochs", "4").stdout)
+    assert plan["trees"] + plan["dev_trees"] <= 12
+    assert plan["steps"] == 4 * plan["steps_per_epoch"]
+    assert plan["memory"] > 0
+
+
+def test_json_alone_is_refused(desk: Path):
+    assert "--dry_run" in run(desk, "--json", code=2).stderr
+
+
+def test_a_wrong_setting_is_named_before_anything_runs(desk: Path):
+    assert "did you mean beta" in run(desk, "--dry_run", "--betta", "1", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(3.4, "3 s"), (89, "89 s"), (100, "2 min"), (5000, "83 min"), (9000, "2.5 h")]
+)
+def test_durations_as_a_person_says_them(seconds: float, said: str):
+    assert duration(seconds) == said
+
+
+def test_sizes():
+    assert (size(3_240_000_000), size(12_000_000)) == ("3.2 GB", "12 MB")
