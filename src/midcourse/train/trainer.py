@@ -29,6 +29,7 @@ from midcourse.train.config import SteerConfig
 from midcourse.train.drift import DevDrift, adapted
 from midcourse.train.examples import Examples, to_trees
 from midcourse.train.reference import ReferenceCache
+from midcourse.tree.attention import attention_kind
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.forward import choose_path
 from midcourse.tree.pack import Row, pack
@@ -101,7 +102,7 @@ class SteerTrainer(Trainer):
             "path": self.forward_path,
             "window": args.window,
         }
-        key |= {"attention": model.config._attn_implementation, "rope": getattr(model.config, "rope_parameters", None)}
+        key |= {"attention": attention_kind(model), "rope": getattr(model.config, "rope_parameters", None)}
         self.references = ReferenceCache(
             Path(args.reference_cache or Path(args.output_dir) / "reference"), key, args.retain_top_k
         )

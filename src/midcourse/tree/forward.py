@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from midcourse.tree.attention import attention_mask, packed_refusal
+from midcourse.tree.attention import inputs_for, packed_refusal
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import IntArray
 
@@ -28,25 +28,14 @@ def choose_path(model: Any) -> tuple[Path, str | None]:
     return ("branches", reason) if reason else ("packed", None)
 
 
-def _inner(model: Any) -> Any:
-    """The model inside a data-parallel wrapper."""
-    return getattr(model, "module", model)
-
-
 def logits_at(model: Any, row: Row, sources: Tensor, path: Path = "packed") -> Tensor:
     """Logits [S, V] read at the token indices `sources` [S] of a row, in the model's dtype."""
     device = next(model.parameters()).device
     if path == "branches":
         return _branches(model, row, sources.cpu().numpy(), device)
-    ids, position = (torch.as_tensor(a, device=device)[None] for a in (row.token_ids, row.position))
-    mask = attention_mask(_inner(model).config, row, device, _inner(model).dtype)
-    out = model(
-        input_ids=ids,
-        position_ids=position,
-        attention_mask=mask,
-        logits_to_keep=sources.to(device),
-        use_cache=False,
-    )
+    inputs, plan = inputs_for(model, row, device)
+    at = sources if plan is None else torch.from_numpy(plan.rank)[sources.cpu()]
+    out = model(**inputs, logits_to_keep=at.to(device), use_cache=False)
     logits: Tensor = out.logits[0]
     return logits
 
