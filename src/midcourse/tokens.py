@@ -134,6 +134,14 @@ class TextTokenizer:
             return self.encode_prompt(prompt)
         return list(self._prompt.encode(self.render(prompt, **variables), add_special_tokens=False).ids)
 
+    def extend_prompt(self, token_ids: Sequence[int], messages: Sequence[Message]) -> list[int]:
+        """Ids of a conversation's prompt that keeps `token_ids` where its rendering begins with exactly their text."""
+        rendered, known = self.render(messages), self.to_bytes(token_ids)
+        if not rendered.encode().startswith(known):
+            return self.prompt_ids(messages)
+        rest = rendered.encode()[len(known) :].decode()
+        return [*token_ids, *self._prompt.encode(rest, add_special_tokens=False).ids]
+
     # -- ids to text ---------------------------------------------------------------------------------------------
 
     def token_bytes(self, token_id: int) -> bytes:

@@ -275,14 +275,16 @@ class Kept:
         self.nodes.update({n.id: n for n in t.nodes})
         return True
 
-    def append_nodes(self, trajectory, nodes):
+    def append_nodes(self, trajectory, nodes, head=None):
         for n in nodes:
             assert n.parent in self.nodes
             assert n.id not in self.nodes
             self.nodes[n.id] = n
+        if head is not None:
+            self.set_head(trajectory, head, "open")
 
-    def append_steer(self, steer, nodes=()):
-        self.append_nodes(steer.trajectory, nodes)
+    def append_steer(self, steer, nodes=(), head=None):
+        self.append_nodes(steer.trajectory, nodes, head)
         for place in (steer.fork, *(r.end for r in steer.rejected), *([steer.chosen] if steer.chosen else [])):
             assert place.node in self.nodes
         self.steers[steer.id] = steer.state
@@ -291,8 +293,10 @@ class Kept:
         assert head.node in self.nodes
         self.head, self.status = head, status
 
-    def set_state(self, steer, state, by=None):
+    def set_state(self, steer, state, by=None, head=None):
         self.steers[steer] = state
+        if head is not None:
+            self.set_head(None, head, "open")
 
 
 @settings(max_examples=200, deadline=None)
@@ -311,7 +315,7 @@ def test_a_draft_is_a_string_that_is_edited(data):
         assert whole == chars(raw)
         op = data.draw(st.sampled_from(["stream", "typed", "local", "rewind", "resample", "end", "undo"]))
         cut = data.draw(st.integers(0, len(whole)))
-        steps = len(d._undo)
+        steps = len(d.history)
         if op == "stream":
             said = data.draw(WORDS) + ("<end>" if data.draw(st.integers(0, 4)) == 0 else "")
             d.backend.texts = [said]
@@ -353,8 +357,8 @@ def test_a_draft_is_a_string_that_is_edited(data):
                 raw, closed = before, True
         assert d.text == chars(raw)
         assert d.ended == closed
-        if len(d._undo) > steps:
-            assert len(d._undo) == steps + 1
+        if len(d.history) > steps:
+            assert len(d.history) == steps + 1
             history.append(was)
     t = d.accept()
     assert tokenizer().decode(t.path(t.head)) == "Say:" + chars(raw) + ("<end>" if closed else "")

@@ -81,19 +81,29 @@ class Store:
                 added += writing.add_batch(connection, part)
         return added
 
-    def append_nodes(self, trajectory: str, nodes: Sequence[Node]) -> None:
-        """Store nodes of a known trajectory. One it uses already is passed over; its first author stays."""
+    def append_nodes(self, trajectory: str, nodes: Sequence[Node], head: Place | None = None) -> None:
+        """Store nodes of a known trajectory. One it uses already is passed over; its first author stays.
+
+        Args:
+            trajectory: Its id.
+            nodes: Parents before children.
+            head: Where the text, open, ends now.
+        """
         with self._write() as connection:
             writing.add_nodes(connection, trajectory, nodes)
+            if head is not None:
+                writing.put_head(connection, trajectory, head, "open")
 
-    def append_steer(self, steer: Steer, nodes: Sequence[Node] = ()) -> None:
-        """Store a steer and the nodes that came with it, both or neither.
+    def append_steer(self, steer: Steer, nodes: Sequence[Node] = (), head: Place | None = None) -> None:
+        """Store a steer, the nodes that came with it and the head it leads to: all or nothing.
 
         Raises:
             InputError: Its trajectory or a node it points at is unknown, or its id is taken.
         """
         with self._write() as connection:
             writing.add_steer(connection, steer, nodes)
+            if head is not None:
+                writing.put_head(connection, steer.trajectory, head, "open")
 
     def append_rejected(self, steer: str, rejected: Sequence[Rejected], nodes: Sequence[Node] = ()) -> None:
         """Store further rejected continuations of a steer; ends that are there already are passed over."""
@@ -105,10 +115,12 @@ class Store:
         with self._write() as connection:
             writing.put_head(connection, trajectory, head, status)
 
-    def set_state(self, steer: str, state: State, by: str | None = None) -> None:
-        """Record an undo, a withdrawal or a review; the newest record counts."""
+    def set_state(self, steer: str, state: State, by: str | None = None, head: Place | None = None) -> None:
+        """Record an undo, a withdrawal or a review; the newest record counts. An undo leads back to `head`."""
         with self._write() as connection:
-            writing.put_state(connection, steer, state, by)
+            of = writing.put_state(connection, steer, state, by)
+            if head is not None:
+                writing.put_head(connection, of, head, "open")
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

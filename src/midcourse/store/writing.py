@@ -154,12 +154,15 @@ def put_head(connection: sa.Connection, trajectory: str, head: Place, status: St
     connection.execute(schema.trajectory_state.insert(), [_state_row(trajectory, head, status)])
 
 
-def put_state(connection: sa.Connection, steer: str, state: State, by: str | None) -> None:
-    """Record an undo, a withdrawal or a review."""
-    if not _known_steers(connection, {steer}):
+def put_state(connection: sa.Connection, steer: str, state: State, by: str | None) -> str:
+    """Record an undo, a withdrawal or a review; returns the steer's trajectory."""
+    query = sa.select(schema.steer.c.trajectory).where(schema.steer.c.id == steer)
+    trajectory = connection.execute(query).scalar()
+    if trajectory is None:
         raise InputError(f"the store has no steer {steer}")
     row = {"steer": steer, "state": state, "by": by, "at": time.time()}
     connection.execute(schema.steer_state.insert(), [row])
+    return str(trajectory)
 
 
 # -- what must hold before anything is written ---------------------------------------------------------------------
