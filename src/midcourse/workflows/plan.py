@@ -29,7 +29,8 @@ class Seconds:
     """Expected seconds of each part of a run."""
 
     reference: float
-    """One pass over all trees with the adapter off; nothing when it is cached from an earlier run."""
+    """What comes before the first step: a pass over all trees with the adapter off (unless it is cached from an earlier
+    run), the base's distributions on the dev part, the guards."""
     training: float
     evaluation: float
     """All looks at the dev part together."""
@@ -131,11 +132,11 @@ def _seconds(trainer: SteerTrainer, speed: Speed, rows: list[Row], epochs: float
     def passes(trees: list[TokenTree]) -> float:
         return sum(speed.forward.at(row_flops(config, parameters, Row.of([t]))) for t in trees)
 
-    dev = _dev(trainer)
+    dev, trees = _dev(trainer), list(trainer.train_dataset)
     a_pass = sum(speed.training.at(row_flops(config, parameters, row)) for row in rows)
     looks = _looks(trainer, epochs * len(rows), epochs)
     return Seconds(
-        reference=passes(list(trainer.train_dataset)) + passes(dev),
+        reference=passes(trees) + 2 * passes(dev) + passes(trees[:: max(1, len(trees) // 3)][:3]),
         training=epochs * a_pass,
         evaluation=2 * looks * passes(dev),  # once for the loss, once for the drift
     )
