@@ -13,7 +13,7 @@ from transformers import (
     LlamaForCausalLM,
 )
 
-from midcourse.backends.local import LocalBackend, _draw
+from midcourse.backends.local import LocalBackend, draw
 from midcourse.backends.protocol import Sampling
 from midcourse.errors import InputError
 
@@ -147,9 +147,9 @@ def test_ban_end_alternatives_and_seed():
 def test_drawing_follows_the_distribution():
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(4000, 4)
     uniform = torch.linspace(0, 1, 4001)[:-1]
-    share = torch.bincount(_draw(logits, uniform, 1.0, 1.0), minlength=4) / 4000
+    share = torch.bincount(draw(logits, uniform, 1.0, 1.0), minlength=4) / 4000
     assert share.tolist() == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.002)
-    nucleus = torch.bincount(_draw(logits, uniform, 1.0, 0.7), minlength=4) / 4000
+    nucleus = torch.bincount(draw(logits, uniform, 1.0, 0.7), minlength=4) / 4000
     assert nucleus.tolist() == pytest.approx([0.625, 0.375, 0, 0], abs=0.002)
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from midcourse.backends.protocol import Sampling, Token
+from midcourse.backends.protocol import Read, Sampling, Token
 from midcourse.errors import InputError
 from midcourse.tokens import common_prefix
 
-__all__ = ["LocalBackend"]
+__all__ = ["LocalBackend", "draw"]
 
 BATCH_ROWS = 32
 _CROPPABLE = {"full_attention", "sliding_attention"}
@@ -54,7 +54,7 @@ class LocalBackend:
                 logits = logits.clone()
                 logits[list(sampling.banned_first)] = -torch.inf
             uniform = torch.rand(1, generator=dice)
-            drawn = int(_draw(logits[None], uniform, sampling.temperature, sampling.top_p)[0])
+            drawn = int(draw(logits[None], uniform, sampling.temperature, sampling.top_p)[0])
             best: tuple[tuple[int, float], ...] = ()
             if sampling.alternatives:
                 top = logps.topk(min(sampling.alternatives, len(logps)))
@@ -68,6 +68,17 @@ class LocalBackend:
         """Read `token_ids` into the cache, so that a stream from them starts at once."""
         self._check(list(token_ids))
         self._read(list(token_ids))
+
+    def read(self, token_ids: Sequence[int], start: int) -> list[Read]:
+        """What the model says to each of `token_ids` from index `start` (at least 1) on, in one pass."""
+        ids = list(token_ids)
+        self._check(ids[:-1])
+        logits = self._forward(input_ids=torch.tensor([ids[:-1]], device=self.model.device))[0, start - 1 :]
+        logps = torch.log_softmax(logits, -1)
+        own = logps.gather(1, torch.tensor(ids[start:], device=logps.device)[:, None])[:, 0]
+        best = logps.max(-1)
+        rows = zip(own.tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
+        return [Read(*row) for row in rows]
 
     def _check(self, ids: list[int]) -> None:
         if not ids:
@@ -167,7 +178,7 @@ class LocalBackend:
                 logits = self._read([*ids, *new])[None].clone()
                 if step == 0:
                     logits[0, list(bans[row // n])] = -torch.inf
-                new.append(int(_draw(logits, dice[row, step : step + 1], temperature, top_p)[0]))
+                new.append(int(draw(logits, dice[row, step : step + 1], temperature, top_p)[0]))
                 if new[-1] in self.end_ids:
                     break
             out.append(new)
@@ -203,7 +214,7 @@ class LocalBackend:
         live = list(range(len(out)))
         steps = min(dice.shape[1], self.context - longest)
         for step in range(steps):
-            drawn = _draw(logits, dice[live, step], temperature, top_p)
+            drawn = draw(logits, dice[live, step], temperature, top_p)
             for row, token in zip(live, drawn.tolist(), strict=True):
                 out[row].append(token)
             going = [k for k, row in enumerate(live) if out[row][-1] not in self.end_ids]
@@ -221,7 +232,7 @@ class LocalBackend:
         return out
 
 
-def _draw(logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
+def draw(logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
     """One id per row of `logits` [B, V], by inverting the distribution function at `uniform` [B]."""
     if temperature <= 0:
         return logits.argmax(-1)

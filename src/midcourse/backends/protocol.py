@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Backend", "Sampling", "Token"]
+__all__ = ["Backend", "Read", "Sampling", "Token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,17 @@ class Token:
     """Under the model itself, before temperature, top_p and bans (nats)."""
     alternatives: tuple[tuple[int, float], ...] = ()
     """The likeliest (id, logprob) at this place, best first; the drawn one may be among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One given token as a model sees it."""
+
+    logprob: float
+    """Of the token (nats)."""
+    best: int
+    """The likeliest token in its place."""
+    best_logprob: float
 
 
 class Backend(Protocol):

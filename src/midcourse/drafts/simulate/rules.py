@@ -1,8 +1,4 @@
-"""A written rule in the person's place: it reads along, stops the model at the first mistake and puts it right.
-
-The rules come from a YAML file and see only the text, as a person would. After every correction the whole text is read
-again, so a correction that breaks a rule itself is refused and not trained on. It steers through `Draft` alone and
-knows no model and no tokens.
+"""Written rules in the person's place: a YAML file of what is wrong and what is put there instead.
 
     name: plain advice
     stretch: 6            # tokens between two looks
@@ -13,30 +9,46 @@ knows no model and no tokens.
         pattern: "\\\\b(do)n't\\\\b"    # Python regex; the steer begins where it matches
         replacement: "\\\\1 not"       # may use groups; or: resample: true
         reason: written out
+      - {name: short sentences, sentence_words: 18}
+      - {name: sums, check: arithmetic}
+
+Rules see only the text, as a person would. The kinds other than patterns are in `kinds`; what is provably right or
+wrong, such as sums, is in `arithmetic`, `json_form` and `word_order`. This module reads files and asks all rules.
 """
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
-from midcourse.drafts.draft import Draft
+from midcourse.drafts.simulate import kinds
+from midcourse.drafts.simulate.arithmetic import Arithmetic
+from midcourse.drafts.simulate.json_form import JsonForm
+from midcourse.drafts.simulate.judge import EDGE, Found, asked
+from midcourse.drafts.simulate.word_order import WordOrder
 from midcourse.errors import InputError
-from midcourse.types import Trajectory
+from midcourse.types import Message
 
-__all__ = ["Found", "Rule", "RuleSet", "Run", "simulate"]
+__all__ = ["OneRule", "Rule", "RuleSet"]
 
-_EDGE = 2
-"""How many characters must stand behind a match before it counts: the word may not be finished yet."""
+
+class OneRule(Protocol):
+    """One kind of mistake."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    def about(self, prompt: str) -> "OneRule": ...  # noqa: D102
+    def first(self, text: str, *, finished: bool = True, at: int = 0) -> Found | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of mistake and what is put in its place."""
+    """A mistake that a regular expression finds, and what is put in its place."""
 
     name: str
     pattern: str
@@ -50,22 +62,25 @@ class Rule:
         """The compiled pattern."""
         return re.compile(self.pattern, re.IGNORECASE if self.ignore_case else 0)
 
+    def about(self, prompt: str) -> "Rule":
+        """The same, whatever was asked."""
+        return self
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A rule broken at characters `start` to `end` of a text."""
-
-    rule: Rule
-    start: int
-    end: int
-    correction: str | None
+    def first(self, text: str, *, finished: bool = True, at: int = 0) -> Found | None:
+        """See `Judge.first`."""
+        for match in self.regex.finditer(text, at):
+            if match.end() == match.start() or (not finished and match.end() + EDGE > len(text)):
+                continue
+            put = None if self.replacement is None else _like(match.group(), match.expand(self.replacement))
+            return Found(self.name, match.start(), match.end(), put, self.reason)
+        return None
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """The rules of one house style."""
+    """The rules of one house style or task: a `Judge`."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[OneRule, ...]
     name: str = "rules"
     stretch: int = 6
     """Tokens the model writes between two looks at the text."""
@@ -83,6 +98,11 @@ class RuleSet:
             value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InputError(f"the rules {path} cannot be read: {' '.join(str(error).split())}") from error
+        return cls.of(value, str(path))
+
+    @classmethod
+    def of(cls, value: Any, path: str) -> "RuleSet":
+        """Rules from what a YAML file holds; `path` names it in errors."""
         if not isinstance(value, dict) or not isinstance(value.get("rules"), list) or not value["rules"]:
             raise InputError(f"{path} must hold a list `rules`, each with name, pattern and replacement")
         known = {"name", "stretch", "max_tokens", "max_steers", "rules"}
@@ -95,17 +115,22 @@ class RuleSet:
         rules = tuple(_rule(entry, path, n) for n, entry in enumerate(value["rules"], 1))
         return cls(rules, str(value.get("name", "rules")), **limits)
 
+    @property
+    def strict(self) -> bool:
+        """Rules must agree with each other."""
+        return True
+
+    def about(self, prompt: str | Sequence[Message]) -> "RuleSet":
+        """The rules as they stand for one prompt."""
+        return replace(self, rules=tuple(rule.about(asked(prompt)) for rule in self.rules))
+
     def first(self, text: str, *, finished: bool = True, at: int = 0) -> Found | None:
-        """The first mistake from `at` on; in an unfinished text only where enough follows to be sure."""
+        """See `Judge.first`; of two at one place, the rule written first."""
         found: Found | None = None
         for rule in self.rules:
-            for match in rule.regex.finditer(text, at):
-                if match.end() == match.start() or (not finished and match.end() + _EDGE > len(text)):
-                    continue
-                if found is None or match.start() < found.start:
-                    put = None if rule.replacement is None else _like(match.group(), match.expand(rule.replacement))
-                    found = Found(rule, match.start(), match.end(), put)
-                break
+            one = rule.first(text, finished=finished, at=at)
+            if one is not None and (found is None or one.start < found.start):
+                found = one
         return found
 
     def count(self, text: str) -> Counter[str]:
@@ -113,57 +138,16 @@ class RuleSet:
         broken: Counter[str] = Counter()
         at = 0
         while (found := self.first(text, at=at)) is not None:
-            broken[found.rule.name] += 1
-            at = found.end
+            broken[found.rule] += 1
+            at = max(found.end, at + 1)
         return broken
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a simulated writing came to."""
-
-    trajectory: Trajectory
-    text: str
-    steers: Counter[str] = field(default_factory=Counter)
-    """Corrections made, by rule."""
-    tokens: int = 0
-    """Tokens of the finished text."""
-    broken: Counter[str] = field(default_factory=Counter)
-    """Mistakes left, where the budget of steers ran out."""
-
-
-def simulate(draft: Draft, rules: RuleSet) -> Run:
-    """Let the model write below the prompt of `draft` while `rules` steer it, then accept the text.
-
-    Raises:
-        InputError: A correction breaks a rule itself.
-    """
-    made: Counter[str] = Counter()
-    while True:
-        room = rules.max_tokens - len(draft.answer_ids)
-        finished = draft.ended or room <= 0
-        found = rules.first(draft.text, finished=finished)
-        if found is not None and made.total() < rules.max_steers:
-            _steer(draft, rules, found)
-            made[found.rule.name] += 1
-        elif finished:
-            break
-        elif not list(draft.stream(min(rules.stretch, room))):
-            break  # the context is full
-    return Run(draft.accept(), draft.text, made, len(draft.answer_ids), rules.count(draft.text))
-
-
-def _steer(draft: Draft, rules: RuleSet, found: Found) -> None:
-    if found.correction is None:
-        draft.resample(found.start, reason=found.rule.reason)
-        return
-    draft.replace(found.start, found.correction, reason=found.rule.reason)
-    again = rules.first(draft.text)
-    if again is not None:
-        raise InputError(
-            f"the correction {found.correction!r} of the rule {found.rule.name!r} breaks the rule "
-            f"{again.rule.name!r} itself ({draft.text[again.start : again.end]!r}); change the replacement"
-        )
+_CHECKS: Mapping[str, Callable[..., OneRule]] = {
+    "arithmetic": Arithmetic,
+    "json": JsonForm,
+    "word_order": WordOrder,
+}
 
 
 def _like(was: str, put: str) -> str:
@@ -171,15 +155,39 @@ def _like(was: str, put: str) -> str:
     return put[:1].upper() + put[1:] if was[:1].isupper() else put
 
 
-def _rule(entry: Any, path: str | Path, number: int) -> Rule:
+def _rule(entry: Any, path: str, number: int) -> OneRule:
     if not isinstance(entry, dict):
         raise InputError(f"{path}: rule {number} is no mapping")
+    kind = next((k for k in (*kinds.KINDS, "check") if k in entry), None)
+    if kind is None:
+        return _pattern(entry, path, number)
+    name = entry.get("name")
+    if not isinstance(name, str):
+        raise InputError(f"{path}: rule {number} needs a `name`")
+    rest = {k: v for k, v in entry.items() if k not in ("name", kind)}
+    make: Callable[..., OneRule]
+    given: tuple[Any, ...] = ()
+    if kind == "check":
+        if entry["check"] not in _CHECKS:
+            raise InputError(f"{path}: rule {name!r}: check is {entry['check']!r}, not one of {', '.join(_CHECKS)}")
+        make = _CHECKS[entry["check"]]
+    else:
+        make, given = kinds.KINDS[kind], (entry[kind],)
+    try:
+        return make(name, *given, **rest)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: rule {name!r} cannot be used: {error}") from error
+
+
+def _pattern(entry: dict[str, Any], path: str, number: int) -> Rule:
     unknown = set(entry) - {"name", "pattern", "replacement", "resample", "reason", "ignore_case"}
     if unknown:
         raise InputError(f"{path}: rule {number} has the unknown field {sorted(unknown)[0]!r}")
     name, pattern = entry.get("name"), entry.get("pattern")
     if not isinstance(name, str) or not isinstance(pattern, str):
-        raise InputError(f"{path}: rule {number} needs the texts `name` and `pattern`")
+        raise InputError(
+            f"{path}: rule {number} needs the texts `name` and `pattern`, or a kind: {', '.join(kinds.KINDS)}, check"
+        )
     replacement = entry.get("replacement")
     if (replacement is None) == (entry.get("resample") is not True):
         raise InputError(f"{path}: rule {name!r} needs either a `replacement` or `resample: true`")

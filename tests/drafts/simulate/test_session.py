@@ -107,7 +107,7 @@ def test_the_house_style_agrees_with_its_own_check():
     """The rule that steers and the checker share no code; on texts full of mistakes they must count alike."""
     import importlib.util
 
-    recipes = Path(__file__).parents[2] / "recipes"
+    recipes = Path(__file__).parents[3] / "recipes"
     spec = importlib.util.spec_from_file_location("house_style_check", recipes / "house_style_check.py")
     check = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(check)
