@@ -12,7 +12,6 @@ from midcourse.tree.pack import Row, plain_row
 from midcourse.tree.token_tree import build_tree
 from random_trees import random_row
 
-
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
 
 
