@@ -49,13 +49,16 @@ class SteerRow:
     chosen: str
     """What the person put; empty where words were only cut or the answer should have stopped."""
     rejected: tuple[str, ...] = ()
-    """What was turned down; empty when not known. A single empty text in a `local` row: words were only inserted."""
+    """What was turned down; empty when not known. A single empty text in a `local` row: words were only
+    inserted; in a `continued` row: the model had come to its end."""
     tail: str = ""
     """Kept text that follows the chosen, as it finally stands."""
     old_tail: str | None = None
     """What followed the rejected words when they were replaced (`local`); None: `tail`."""
     ended: bool = False
     """The answer stops after the chosen text."""
+    whole: bool = False
+    """A whole answer against whole answers: the fork stays right after the prefix, whatever they happen to share."""
     kind: Kind = "typed"
     origin: Origin = "shown"
     trajectory: str | None = None
@@ -208,8 +211,8 @@ def _rejected(value: Any, kind: Kind) -> tuple[str, ...]:
     if not isinstance(texts, list | tuple):
         raise InputError(f"column `rejected` must be text, a list of texts or null, got {_shown(value)}")
     checked = [check_text(t, "rejected") for t in texts]
-    # Nothing turned down says something only where words were inserted before kept ones.
-    return tuple(dict.fromkeys(t for t in checked if t or kind == "local"))
+    # Nothing turned down says something only where words were inserted before kept ones, or behind the end.
+    return tuple(dict.fromkeys(t for t in checked if t or kind in ("local", "continued")))
 
 
 def _kind(value: Any, only_ended: bool) -> Kind:

@@ -90,7 +90,7 @@ def _same_fork(a: SteerRow, b: SteerRow) -> bool:
     return (
         len(a.prefix) == len(b.prefix)
         and a.chosen == b.chosen
-        and (a.ended, a.kind, a.origin) == (b.ended, b.kind, b.origin)
+        and (a.ended, a.whole, a.kind, a.origin) == (b.ended, b.whole, b.kind, b.origin)
         and a.prefix == b.prefix
     )
 

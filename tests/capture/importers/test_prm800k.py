@@ -37,7 +37,7 @@ SOLUTION = {
 def test_the_rules(tiny_tokenizer: TextTokenizer, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(SOLUTION) + "\n" + json.dumps({"steps": []}) + "\n", encoding="utf-8")
-    trajectory, skipped = import_prm800k([path], tiny_tokenizer)
+    skipped, trajectory = import_prm800k([path], tiny_tokenizer)
     assert isinstance(skipped, Skipped)
     assert skipped.line == 2
     assert isinstance(trajectory, Trajectory)
@@ -90,9 +90,10 @@ def test_other_layouts_are_refused(record: Any, says: str) -> None:
 def test_the_real_data(tiny_tokenizer: TextTokenizer) -> None:
     found = list(import_prm800k([DATA], tiny_tokenizer))
     trajectories = [f for f in found if isinstance(f, Trajectory)]
-    assert len(trajectories) == len(found) == 445
-    steers = [s for t in trajectories for s in t.steers]
-    assert Counter(bool(s.rejected) for s in steers) == {True: 1065, False: 213}
+    assert len(trajectories) == len(found)
+    assert len({t.id for t in trajectories}) == 417, "445 solutions, of which 28 stand there twice"
+    steers = list({s.id: s for t in trajectories for s in t.steers}.values())
+    assert Counter(bool(s.rejected) for s in steers) == {True: 962, False: 189}
     assert len({t.group for t in trajectories}) == 417
     assert not {s.id for s in steers if s.chosen is None}
     for t in trajectories[::20]:

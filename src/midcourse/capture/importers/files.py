@@ -1,4 +1,4 @@
-"""Records of JSONL, CSV and Parquet files, one at a time in bounded memory, each with the line it stands on.
+"""Records of JSONL, CSV, Parquet and text files, one at a time in bounded memory, each with the line it stands on.
 
 A line that cannot be read becomes a `BadLine` and the next one is read; a file that cannot be read at all raises. It
 knows no columns and no steers.
@@ -6,19 +6,21 @@ knows no columns and no steers.
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from midcourse.errors import InputError, MissingExtra
 
-__all__ = ["FORMATS", "BadLine", "Record", "find_files", "read_records"]
+__all__ = ["FORMATS", "TEXT_FORMATS", "BadLine", "Reader", "Record", "find_files", "read_records"]
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of the longest line that is read."""
 MAX_FIELD = MAX_LINE
 CHUNK = 1024 * 1024
+PIECE = 64 * 1024
+"""Characters of a plain text file that make one record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +43,42 @@ class BadLine:
     position: int = 0
 
 
-def find_files(paths: list[Path]) -> list[Path]:
+def find_files(paths: list[Path], formats: "Mapping[str, Reader] | None" = None) -> list[Path]:
     """Files to read, those of folders in the order of their names.
+
+    Args:
+        paths: Files and folders.
+        formats: Suffix to reader; None: `FORMATS`.
 
     Raises:
         InputError: A path does not exist, or a folder holds no file of a known format.
     """
     found: list[Path] = []
+    known = ", ".join(formats or FORMATS)
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.is_file() and p.suffix.lower() in FORMATS)
+            inside = sorted(p for p in path.iterdir() if p.is_file() and p.suffix.lower() in (formats or FORMATS))
             if not inside:
-                raise InputError(f"{path} holds no file that can be imported; expected {', '.join(FORMATS)}")
+                raise InputError(f"{path} holds no file that can be imported; expected {known}")
             found += inside
         elif path.is_file():
             found.append(path)
         else:
-            raise InputError(f"{path} does not exist; give a file or a folder of {', '.join(FORMATS)} files")
+            raise InputError(f"{path} does not exist; give a file or a folder of {known} files")
     return found
 
 
-def read_records(path: Path) -> Iterator[Record | BadLine]:
+def read_records(path: Path, formats: "Mapping[str, Reader] | None" = None) -> Iterator[Record | BadLine]:
     """Read a file by its suffix.
 
     Raises:
         InputError: The suffix is not known, or the file is not what its suffix says.
         MissingExtra: Parquet without pyarrow.
     """
-    reader = FORMATS.get(path.suffix.lower())
+    reader = (formats or FORMATS).get(path.suffix.lower())
     if reader is None:
-        raise InputError(f"{path}: unknown format {path.suffix or '(no suffix)'!r}; expected {', '.join(FORMATS)}")
+        known = ", ".join(formats or FORMATS)
+        raise InputError(f"{path}: unknown format {path.suffix or '(no suffix)'!r}; expected {known}")
     return reader(path)
 
 
@@ -181,18 +189,43 @@ def _parquet(path: Path) -> Iterator[Record | BadLine]:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtra.of("all", "reading Parquet files") from error
-    number = 0
+    number, size = 0, path.stat().st_size
     try:
         with parquet.ParquetFile(path) as file:
+            rows = max(1, file.metadata.num_rows)
             for batch in file.iter_batches(batch_size=64):
                 for value in batch.to_pylist():
                     number += 1
-                    yield Record(number, value)
+                    yield Record(number, value, size * number // rows)
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{path}: broken as Parquet after row {number} (truncated?): {error}") from error
 
 
-FORMATS: dict[str, Callable[[Path], Iterator[Record | BadLine]]] = {
+def _pieces(path: Path) -> Iterator[Record | BadLine]:
+    """A plain text as pieces of about PIECE characters, cut at an empty line where there is one, else at a line."""
+    piece: list[str] = []
+    first, length = 1, 0
+    with path.open("rb") as file:
+        for number, line, position in _lines(path, file):
+            if isinstance(line, str):
+                yield BadLine(number, line, position)
+                continue
+            try:
+                text = line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                yield BadLine(number, f"byte {error.start + 1} is not UTF-8; save the file as UTF-8", position)
+                continue
+            piece.append(text)
+            length += len(text)
+            if length >= PIECE and (not text.strip() or length >= 2 * PIECE):
+                yield Record(first, {"text": "".join(piece)}, position)
+                piece, first, length = [], number + 1, 0
+        if piece:
+            yield Record(first, {"text": "".join(piece)}, path.stat().st_size)
+
+
+Reader = Callable[[Path], Iterator[Record | BadLine]]
+FORMATS: dict[str, Reader] = {
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
     ".json": _jsonl,
@@ -201,3 +234,5 @@ FORMATS: dict[str, Callable[[Path], Iterator[Record | BadLine]]] = {
     ".parquet": _parquet,
 }
 """Suffix to reader."""
+TEXT_FORMATS: dict[str, Reader] = {**FORMATS, ".txt": _pieces}
+"""With plain text files, whose records are `{"text": …}`."""

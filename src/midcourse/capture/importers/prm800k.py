@@ -5,17 +5,17 @@ layout and its flattened form (`problem`, `steps`). Source: Lightman et al. 2023
 knows no store and no command line.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from midcourse.capture.importers.files import BadLine, find_files, read_records
-from midcourse.capture.importers.steers import Advance, read_split
+from midcourse.capture.importers.files import Record
+from midcourse.capture.importers.records import Advance, Imported, import_records, read_split
 from midcourse.errors import InputError
-from midcourse.rows.join import Skipped, join
 from midcourse.rows.row import Prompt, SteerRow, check_text, digest
 from midcourse.tokens import TextTokenizer
-from midcourse.types import Message, Trajectory
+from midcourse.types import Message
 
 __all__ = ["import_prm800k", "solution_rows"]
 
@@ -27,7 +27,7 @@ def import_prm800k(
     preferences: bool = False,
     split: str | None = None,
     advance: Advance | None = None,
-) -> Iterator[Trajectory | Skipped]:
+) -> Imported:
     """Read PRM800K files.
 
     Args:
@@ -44,24 +44,13 @@ def import_prm800k(
         InputError: A path or format cannot be used.
     """
     chosen_split = read_split(split)
-    for path in find_files(list(paths)):
-        for record in read_records(path):
-            if advance:
-                advance(path, record.position)
-            if isinstance(record, BadLine):
-                yield Skipped(record.line, record.reason, str(path))
-                continue
-            try:
-                rows = solution_rows(
-                    record.value, chat=tokenizer.template is not None, preferences=preferences, split=chosen_split
-                )
-            except InputError as error:
-                yield Skipped(record.line, str(error), str(path))
-                continue
-            trajectories, skipped = join(rows, tokenizer, source="prm800k")
-            yield from trajectories
-            for s in skipped:
-                yield Skipped(record.line, s.reason, str(path))
+    chat = tokenizer.template is not None
+
+    def read(record: Record) -> list[SteerRow]:
+        rows = solution_rows(record.value, chat=chat, preferences=preferences, split=chosen_split)
+        return [replace(row, line=record.line) for row in rows]
+
+    return import_records(paths, read, tokenizer, source="prm800k", advance=advance)
 
 
 def solution_rows(
