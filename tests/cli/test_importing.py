@@ -110,3 +110,51 @@ def test_prm800k(folder: Path) -> None:
     path = str(folder / "prm.jsonl")
     assert json.loads(run(folder, path, "--check", "--json", source="prm800k").stdout)["steers"] == 1
     assert json.loads(run(folder, path, "--preferences", "--json", source="prm800k").stdout)["steers"] == 2
+
+
+MAPPED = ["--map", "original=a", "--map", "corrected=c"]
+STEPS = ["--map", "prefix=prefix"]
+FORMATS: list[tuple[str, dict[str, Any], list[str], dict[str, int]]] = [
+    (
+        "coauthor",
+        {
+            "session": "s",
+            "writer": "w",
+            "context": "Once upon",
+            "action": "cut",
+            "model_text": " the tea was hot.",
+            "cut": 8,
+            "human_text": " boiled away.",
+        },
+        [],
+        {"steers": 1},
+    ),
+    ("edits", {"src": "s", "mt": "the big tea was hot", "pe": "the small tea was hot"}, ["--chat"], {"steers": 1}),
+    ("edits", {"p": "q", "a": "b", "c": "d"}, [*MAPPED, "--prompt", "{p} "], {"pairs": 1}),
+    ("trl", {"prompt": "p ", "chosen": "good", "rejected": "bad"}, [], {"pairs": 1}),
+    ("step-dpo", {"prompt": "p", "prefix": "1.", "chosen": " good", "rejected": " bad"}, STEPS, {"steers": 1}),
+    ("pivotal", {"prompt": "the answer", "chosen": " is", "rejected": " was"}, [], {"steers": 1}),
+    ("instructions", {"prompt": "p", "completion": "the answer"}, ["--chat"], {"instructions": 1}),
+    ("text", {"text": "the answer is that"}, ["--max-tokens", "512"], {"text": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "row", "args", "teaches"), FORMATS)
+def test_every_format(folder: Path, name: str, row: dict[str, Any], args: list[str], teaches: dict[str, int]) -> None:
+    write(folder / "a.jsonl", [row, {"nothing": "known"}])
+    looked = json.loads(run(folder, str(folder / "a.jsonl"), *args, "--check", "--json", source=name).stdout)
+    assert (looked["stored"], looked["non_canonical_forks"]) == (False, 0)
+    result = json.loads(run(folder, str(folder / "a.jsonl"), *args, "--json", source=name).stdout)
+    assert result["teaches"] == teaches
+    assert result["skipped"] == 1
+    assert "a.jsonl:2: column" in result["reasons"][0] or "a row needs" in result["reasons"][0]
+    with Store(folder / "s.db") as store:
+        assert store.verify() == []
+        (kept,) = store.trajectories()
+        assert {kept.teaches: 1} == teaches
+        before = store.stats()
+    again = json.loads(run(folder, str(folder / "a.jsonl"), *args, "--json", source=name).stdout)
+    assert again["already_there"] == 1
+    with Store(folder / "s.db") as store:
+        assert store.stats() == before
+    assert run(folder, str(folder / "a.jsonl"), *args, "--strict", source=name).exit_code == 2

@@ -178,6 +178,9 @@ class _Weaver:
         end = self.trunk.through(start + len(row.chosen.encode()))
         if row.ended:
             end = len(self.trunk.ids)
+        if not (row.chosen or row.ended or self.passage.text[row.start :].strip()):
+            skipped.append(Skipped(row.line, _NOTHING_PUT))
+            return None
         sides: list[tuple[int, int, list[int]]] = []
         reasons: list[str] = []
         for text in row.rejected:

@@ -33,15 +33,13 @@ class Layout:
     """Our name to the path in the row."""
     prompt: str | None = None
     """The prompt as a text with `{columns}`; None: the column `prompt`."""
-    source: str | None = None
 
 
 LAYOUTS: Mapping[str, Layout] = {
-    "mlqe-pe": Layout({"original": "mt", "corrected": "pe"}, "Translate into English: {src}\n", "mlqe-pe"),
+    "mlqe-pe": Layout({"original": "mt", "corrected": "pe"}, "Translate into English: {src}\n"),
     "defacto": Layout(
         {"original": "candidate", "corrected": "feedback.summary", "reason": "feedback.explanation", "group": "doc_id"},
         "Summarise in one sentence: {feedback.evidence}\n",
-        "defacto",
     ),
     "ilf-mbpp": Layout(
         {
@@ -52,7 +50,6 @@ LAYOUTS: Mapping[str, Layout] = {
             "group": "task_id",
         },
         "{prompt}",
-        "ilf-mbpp",
     ),
 }
 """Data sets whose columns are known; a row that has them all needs no `--map`."""
