@@ -38,11 +38,11 @@ def shell_lines() -> list[str]:
 
 
 def rows() -> list[dict[str, object]]:
-    """The README's rows, and 14 more prompts of which four are held out."""
+    """The README's rows, and six more prompts of which three are held out."""
     found = [json.loads(row) for block in blocks("json") for row in block.splitlines()]
-    for n in range(14):
+    for n in range(6):
         ask = [{"role": "user", "content": f"May I rest on day {n}?"}]
-        split = {12: "dev", 13: "dev"}.get(n, "test" if n in (10, 11) else "train")
+        split = ("train", "train", "train", "dev", "test", "test")[n]
         found.append({"prompt": ask, "prefix": "Yes,", "rejected": " never", "chosen": " rest", "split": split})
     return found
 

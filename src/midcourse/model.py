@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from midcourse.errors import MissingExtra, ModelError
+from midcourse.errors import MissingExtra, ModelError, ran_out_of
 from midcourse.tokens import TextTokenizer
 from midcourse.types import ModelRef
 
@@ -230,6 +230,8 @@ def load_model(
                 path, dtype=kind, attn_implementation=attn, use_safetensors=True, local_files_only=True
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
+            if ran_out_of(error):
+                raise
             raise ModelError(f"the model in {path} cannot be loaded: {_first_line(error)}") from error
         if adapter is not None:
             model = _with_adapter(model, Path(adapter))

@@ -8,6 +8,7 @@ import errno
 import inspect
 import os
 import re
+import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from typer.core import TyperGroup
 
 from midcourse import __version__
 from midcourse.cli import doctor, evaluation, importing, models, steers, training
-from midcourse.errors import MidcourseError
+from midcourse.errors import MidcourseError, ran_out_of
 
 __all__ = ["app", "main"]
 
@@ -65,7 +66,7 @@ def errors_in_one_sentence() -> Iterator[None]:
     except KeyboardInterrupt:
         _say("Interrupted.")
         raise typer.Exit(130) from None
-    except (MidcourseError, MemoryError, OSError) as error:
+    except Exception as error:
         sentence = _sentence(error)
         if sentence is None or os.environ.get("MIDCOURSE_TRACEBACK"):
             raise
@@ -77,14 +78,15 @@ def _sentence(error: Exception) -> str | None:
     """The sentence for an error, None where only a traceback helps."""
     if isinstance(error, MidcourseError):
         return " ".join(str(error).split())
-    if isinstance(error, MemoryError):
+    lacking = ran_out_of(error)
+    if lacking == "memory":
         return "There is not enough memory for this. Close other programs, or use a smaller model or batch."
+    if lacking == "disk":
+        where = f" while writing {name}" if (name := getattr(error, "filename", None)) else ""
+        return f"The disk is full{where}. Nothing that was there before has changed; free some space and run again."
     if not isinstance(error, OSError):
         return None
-    where = f" while writing {error.filename}" if error.filename else ""
     match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return f"The disk is full{where}. Nothing that was there before has changed; free some space and run again."
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return f"No permission to use {error.filename or 'a file'}. Change its rights or choose another path."
         case errno.ENOENT | errno.EISDIR | errno.ENOTDIR if error.filename:
@@ -93,6 +95,10 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _say(sentence: str) -> None:
+    """Print a sentence on a line of its own: a progress bar that broke off is ended first."""
+    tqdm = sys.modules.get("tqdm")
+    for bar in list(getattr(tqdm.tqdm, "_instances", ())) if tqdm else ():
+        bar.close()
     Console(stderr=True).print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from midcourse.cli.planning import show
-from midcourse.errors import InputError
+from midcourse.errors import InputError, MidcourseError
 from midcourse.model import load_model
 from midcourse.train import SteerConfig, SteerTrainer
 from midcourse.types import Trajectory
@@ -58,9 +58,14 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
         config = dataclasses.replace(config)
     elif config.max_drift is not None and not parts["dev"]:
         raise InputError("max_drift needs a dev part: import more prompts, or mark rows with split=dev")
-    trainer = SteerTrainer(
-        loaded.model, config, parts["train"], parts["dev"] or None, processing_class=loaded.tokenizer
-    )
+    try:
+        trainer = SteerTrainer(
+            loaded.model, config, parts["train"], parts["dev"] or None, processing_class=loaded.tokenizer
+        )
+    except MidcourseError:
+        raise
+    except ValueError as error:  # what transformers finds out about settings only here, e.g. an unknown logger
+        raise InputError(f"a setting cannot be used: {error}") from error
     trainer.base = loaded.ref
     return trainer
 

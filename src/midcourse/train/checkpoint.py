@@ -8,9 +8,11 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["BESIDE", "MANIFEST", "commit", "complete", "newest_complete", "prune"]
+__all__ = ["BESIDE", "MANIFEST", "beside", "commit", "complete", "newest_complete", "prune", "put"]
 
 BESIDE = ".writing"
 MANIFEST = "manifest.json"
@@ -32,6 +34,18 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def beside(output_dir: Path) -> Iterator[Path]:
+    """An empty folder next to where the result will stand, gone afterwards whatever happens."""
+    folder = output_dir / BESIDE
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def commit(written: Path, final: Path) -> None:
     """Make a written checkpoint count: manifest, fsync of every file, one rename."""
     files = sorted(p for p in written.rglob("*") if p.is_file() and p.name != MANIFEST)
@@ -43,6 +57,16 @@ def commit(written: Path, final: Path) -> None:
         shutil.rmtree(final)
     written.replace(final)
     _sync(final.parent)
+
+
+def put(written: Path, final: Path) -> None:
+    """Move every file of a written folder to its place in another, each by a rename; what else is there stays."""
+    for path in sorted(p for p in written.rglob("*") if p.is_file()):
+        target = final / path.relative_to(written)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sync(path)
+        path.replace(target)
+    _sync(final)
 
 
 def complete(folder: Path) -> bool:

@@ -84,6 +84,7 @@ class SteerConfig(TrainingArguments):
         for name, (fine, expected) in checks.items():
             if not fine:
                 raise InputError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+        self.report_to = self.report_to or "none"  # `none` on a command line or in YAML may come as None
         self.remove_unused_columns = False
         chosen: Any = getattr(self, "eval_strategy", "no")
         if self.max_drift is not None and str(getattr(chosen, "value", chosen)) == "no":

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from midcourse.train.limits import READING, memory_named
 from midcourse.tree.forward import Path, logits_at
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
@@ -37,7 +38,8 @@ class DevDrift:
                 if len(tree.retained) and len(rows) * share < _POSITIONS:
                     spread = np.linspace(0, len(tree.retained) - 1, min(share, len(tree.retained))).astype(int)
                     row, sources = Row.of([tree]), torch.as_tensor(tree.parent[tree.retained[spread]])
-                    rows.append((row, sources, logits_at(model, row, sources, path).float().log_softmax(1)))
+                    with memory_named([tree], otherwise=READING):
+                        rows.append((row, sources, logits_at(model, row, sources, path).float().log_softmax(1)))
         return cls(tuple(rows)) if rows else None
 
     def measure(self, model: Any, path: Path) -> float:
@@ -46,7 +48,8 @@ class DevDrift:
         total, count = 0.0, 0
         with torch.no_grad():
             for row, sources, base in self.rows:
-                policy = logits_at(model, row, sources, path).float().log_softmax(1)
+                with memory_named(row.trees, otherwise=READING):
+                    policy = logits_at(model, row, sources, path).float().log_softmax(1)
                 total += float((base.exp() * (base - policy)).sum())
                 count += len(sources)
         return total / count

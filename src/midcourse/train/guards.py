@@ -11,6 +11,7 @@ import torch
 
 from midcourse.errors import ModelError
 from midcourse.train.batch import run_row
+from midcourse.train.limits import READING, memory_named
 from midcourse.train.reference import TreeReference
 from midcourse.tree.forward import Path, token_logps
 from midcourse.tree.pack import Row
@@ -39,7 +40,7 @@ def check_packed_equals_rows(model: Any, trees: Sequence[TokenTree]) -> float:
     tree = min(branching, key=len)
     row, labels = Row.of([tree]), torch.as_tensor(tree.labels)
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), memory_named([tree], otherwise=READING):
         packed, plain = (token_logps(model, row, labels, path) for path in ("packed", "branches"))
     difference = float((packed - plain).abs().max())
     if not difference <= _tolerance(model):
@@ -61,7 +62,8 @@ def check_policy_is_reference(
     model.eval()
     with torch.no_grad():
         for tree, reference in zip(trees, references, strict=True):
-            read = run_row(model, Row.of([tree]), [reference], path)
+            with memory_named([tree], otherwise=READING):
+                read = run_row(model, Row.of([tree]), [reference], path)
             moved = [
                 (read.pairs.chosen - read.pairs.ref_chosen).abs(),
                 (read.pairs.rejected - read.pairs.ref_rejected).abs(),

@@ -19,6 +19,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from midcourse.train.limits import READING, memory_named
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.forward import gather_logps, logits_at
 from midcourse.tree.pack import Row
@@ -83,7 +84,8 @@ class ReferenceCache:
             if name not in self._entries:
                 entry = self._load(name)
                 if entry is None:
-                    entry = self._compute(model, tree, path)
+                    with memory_named([tree], otherwise=READING):
+                        entry = self._compute(model, tree, path)
                     self._save(name, entry)
                     computed += 1
                 self._entries[name] = entry
@@ -118,8 +120,11 @@ class ReferenceCache:
 
     def _save(self, name: str, entry: TreeReference) -> None:
         beside = self.folder / f".{name}.{os.getpid()}"
-        save_file({f: getattr(entry, f).contiguous() for f in TreeReference.__slots__}, str(beside))
-        beside.replace(self.folder / f"{name}.safetensors")
+        try:
+            save_file({f: getattr(entry, f).contiguous() for f in TreeReference.__slots__}, str(beside))
+            beside.replace(self.folder / f"{name}.safetensors")
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _top(logits: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:

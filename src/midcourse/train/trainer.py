@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 from transformers import Trainer
 
-from midcourse.errors import InputError, OutOfMemory
+from midcourse.errors import InputError
 from midcourse.model import load_model
 from midcourse.objective import Totals, dpo_loss, fork_loss, sft_loss, side_sums
 from midcourse.tokens import TextTokenizer
@@ -28,6 +27,7 @@ from midcourse.train.batch import RowTensors, run_row, totals
 from midcourse.train.config import SteerConfig
 from midcourse.train.drift import DevDrift, adapted
 from midcourse.train.examples import Examples, to_trees
+from midcourse.train.limits import READING, disk_named, memory_named
 from midcourse.train.reference import ReferenceCache
 from midcourse.tree.attention import attention_kind
 from midcourse.tree.forward import Path as ForwardPath
@@ -118,7 +118,9 @@ class SteerTrainer(Trainer):
             args=args,
             data_collator=list,
             train_dataset=trees,  # a list is all a map-style dataset needs to be
-            eval_dataset=list(self.dev.trees) if self.dev else None,
+            eval_dataset=[p for tree in self.dev.trees for p in split_tree(tree, args.max_tokens)]
+            if self.dev
+            else None,
             **kwargs,
         )
         self.model_accepts_loss_kwargs = True
@@ -133,8 +135,9 @@ class SteerTrainer(Trainer):
         if resume_from_checkpoint:
             state = json.loads((Path(resume_from_checkpoint) / _STATE).read_text())
             self.retain_weight = state["retain_weight"]
-        self._prepare_reference(fresh=not resume_from_checkpoint)
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+        with disk_named(Path(self.args.output_dir)):
+            self._prepare_reference(fresh=not resume_from_checkpoint)
+            return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """The micro-batches of one optimizer step and the denominators over all of them and all ranks."""
@@ -153,15 +156,9 @@ class SteerTrainer(Trainer):
         total = torch.zeros((), device=self.args.device)
         for n, row in enumerate(rows):
             last = n == len(rows) - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                try:
-                    total += super().training_step(model, {"row": row}, num_items_in_batch)
-                except (torch.OutOfMemoryError, MemoryError) as error:
-                    raise self._too_large(row) from error
-                except RuntimeError as error:
-                    if "memory" not in str(error):
-                        raise
-                    raise self._too_large(row) from error
+            unsynced = contextlib.nullcontext() if last else self.accelerator.no_sync(model)
+            with unsynced, memory_named(row.trees, self.args.max_tokens):
+                total += super().training_step(model, {"row": row}, num_items_in_batch)
         return total
 
     def compute_loss(
@@ -214,7 +211,7 @@ class SteerTrainer(Trainer):
                 )
         self.references.fill(model, trees, self.forward_path, _progress(len(trees), self.args.disable_tqdm))
         if self.dev is not None and self._drift is None:
-            self._drift = DevDrift.of(model, self.dev.trees, self.forward_path)
+            self._drift = DevDrift.of(model, cast(list[TokenTree], self.eval_dataset), self.forward_path)
         if fresh and not _was_trained(model):
             some = trees[:: max(1, len(trees) // 3)][:3]
             guards.check_policy_is_reference(model, some, [self.references.entry(t) for t in some], self.forward_path)
@@ -256,7 +253,7 @@ class SteerTrainer(Trainer):
         step, sums = totals(trees), defaultdict(list)
         self.model.eval()
         for tree in trees:
-            with torch.no_grad():
+            with torch.no_grad(), memory_named([tree], self.args.max_tokens, otherwise=READING):
                 read = run_row(self.model, Row.of([tree]), [self.references.entry(tree)], self.forward_path)
                 loss, _ = self._loss(read, step)
             sums["loss"].append(float(loss) * len(trees))
@@ -291,28 +288,31 @@ class SteerTrainer(Trainer):
         best = f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
         if best:
             self.state.best_model_checkpoint = str(out / best)
-        self._beside = out / checkpoint.BESIDE
-        shutil.rmtree(self._beside, ignore_errors=True)
-        try:
-            super()._save_checkpoint(model, trial)
-        finally:
-            written, self._beside = self._beside / name, None
-        if best:
-            self.state.best_model_checkpoint = str(out / best)
-            self.state.save_to_json(str(written / "trainer_state.json"))
-        (written / _STATE).write_text(json.dumps({"retain_weight": self.retain_weight}))
-        self._record(written)
-        checkpoint.commit(written, out / name)
-        shutil.rmtree(out / checkpoint.BESIDE, ignore_errors=True)
+        with disk_named(out), checkpoint.beside(out) as folder:
+            self._beside, written = folder, folder / name
+            try:
+                super()._save_checkpoint(model, trial)
+            finally:
+                self._beside = None
+            if best:
+                self.state.best_model_checkpoint = str(out / best)
+                self.state.save_to_json(str(written / "trainer_state.json"))
+            (written / _STATE).write_text(json.dumps({"retain_weight": self.retain_weight}))
+            self._record(written)
+            checkpoint.commit(written, out / name)
         checkpoint.prune(out, self.args.save_total_limit, self.state.best_model_checkpoint)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the adapter (or the model) with its card and the resolved settings."""
-        super().save_model(output_dir, _internal_call=_internal_call)
-        if not _internal_call:
-            folder = Path(output_dir or self.args.output_dir)
-            self._record(folder)
-            self.state.save_to_json(str(folder / "trainer_state.json"))
+        """Save the adapter (or the model) with its card and the resolved settings: beside first, then in place."""
+        if _internal_call:
+            super().save_model(output_dir, _internal_call=True)
+            return
+        folder = Path(output_dir or self.args.output_dir)
+        with disk_named(Path(self.args.output_dir)), checkpoint.beside(folder) as written:
+            super().save_model(str(written))
+            self._record(written)
+            self.state.save_to_json(str(written / "trainer_state.json"))
+            checkpoint.put(written, folder)
 
     def _record(self, folder: Path) -> None:
         trees = self.examples.trees
@@ -330,14 +330,6 @@ class SteerTrainer(Trainer):
         }
         output.write_record(folder, self.base, self.args, facts)
         output.write_card(folder, self.base, self.args, facts)
-
-    def _too_large(self, row: Row) -> OutOfMemory:
-        tree = max(row.trees, key=len)
-        return OutOfMemory(
-            f"no memory for a row of {len(row)} tokens; its largest tree is trajectory {tree.id} with {len(tree)} "
-            "tokens. "
-            f"Lower --max_tokens (now {self.args.max_tokens}) or set --activation_checkpointing true"
-        )
 
 
 def _progress(count: int, quiet: bool) -> Any:
