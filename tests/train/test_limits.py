@@ -19,7 +19,8 @@ from midcourse.rows import join, read_rows
 from midcourse.store import Store
 from midcourse.tokens import TextTokenizer
 from midcourse.train.checkpoint import complete, newest_complete
-from midcourse.train.limits import disk_named, memory_named
+from midcourse.train.limits import READING, disk_named, memory_named
+from midcourse.tree.token_tree import build_tree
 
 UNDER_A_LIMIT = """
 import os, resource, sys
@@ -113,23 +114,33 @@ def test_an_adapter_that_was_there_outlives_a_full_disk(base: Path, small_disk: 
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
-@pytest.mark.parametrize("where", ["training", "reading the reference"])
-def test_no_memory_names_the_tree_and_two_settings(base: Path, tmp_path: Path, where: str) -> None:
-    long = "word " * 900
+def test_no_memory_names_the_tree_and_two_settings(base: Path, tmp_path: Path) -> None:
     rows = [
         {"prompt": "Q", "prefix": "short", "rejected": " no", "chosen": " yes"},
-        {"prompt": "Long", "prefix": long, "rejected": " no", "chosen": " yes"},
+        {"prompt": "Long", "prefix": "word " * 900, "rejected": " no", "chosen": " yes"},
     ]
     (tmp_path / "my.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     words = [tmp_path / "my.jsonl", "--model", base, "--output_dir", tmp_path / "run", "--max_tokens", 8000]
-    limit = "225" if where == "training" else "80"  # megabytes beyond what is loaded
-    said = one_sentence(train(*words, before=["-c", UNDER_A_LIMIT, limit]))
-    found, _ = join([r for i, row in enumerate(rows) for r in read_rows(row, line=i)], TextTokenizer.load(base),
-                    source="my.jsonl")  # fmt: skip
+    megabytes = "70"  # beyond what is in memory before training begins
+    said = one_sentence(train(*words, before=["-c", UNDER_A_LIMIT, megabytes]))
+    texts = [r for line, row in enumerate(rows) for r in read_rows(row, line=line)]
+    found, _ = join(texts, TextTokenizer.load(base), source="my.jsonl")
     longest = max(found, key=lambda t: t.head.depth)
     assert f"its largest tree is trajectory {longest.id} with 4" in said
     assert "Lower --max_tokens" in said
-    assert ("--activation_checkpointing true" if where == "training" else "--dtype bfloat16") in said
+    assert "--activation_checkpointing true" in said or "--dtype bfloat16" in said  # while reading the reference
+
+
+def test_reading_has_another_setting_than_training(base: Path) -> None:
+    rows = read_rows({"prompt": "Q", "rejected": " no", "chosen": " yes"}, line=1)
+    [trajectory], _ = join(rows, TextTokenizer.load(base), source="t")
+    tree = build_tree(trajectory).tree
+    reading = r"tokens\. Lower --max_tokens, or load the base .* --dtype bfloat16"
+    with pytest.raises(OutOfMemory, match=reading), memory_named([tree], otherwise=READING):
+        torch.empty(2**60)
+    training = rf"{trajectory.id} .* \(now 64\), or set --activation_checkpointing true"
+    with pytest.raises(OutOfMemory, match=training), memory_named([tree], 64):
+        torch.empty(2**60)
 
 
 def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
