@@ -1,0 +1,36 @@
+/** What stands below a text that has come to its end: accept it, or go on with the conversation. */
+import { el, fill, seconds } from './dom.js';
+
+const WHY = { limit: 'It reached the longest answer allowed.', context: 'The model has no room for more.', end: 'The model has ended here.' };
+
+export function after(node, state, mode, does) {
+  const { draft } = state;
+  const key = mode === 'done' || mode === 'closed' ? [mode, draft.id, draft.status, draft.endedBy, draft.steers.length] : ['none'];
+  fill(node, key, () => {
+    if (mode === 'done') return el('p', {}, WHY[draft.endedBy] ?? 'The text is complete.');
+    if (mode === 'closed') return closed(draft, does);
+    return [];
+  });
+}
+
+function closed(draft, does) {
+  const steers = draft.steers.filter((s) => s.state !== 'withdrawn').length;
+  const said = { accepted: 'Accepted', discarded: 'Discarded', skipped: 'Skipped' }[draft.status] ?? draft.status;
+  const box = el('textarea', {
+    'aria-label': 'Your next message', placeholder: 'Or go on talking: your next message', dir: 'auto',
+    onkeydown: (e) => {
+      if (e.key === 'Enter' && !e.shiftKey && !e.isComposing && box.value.trim()) {
+        e.preventDefault();
+        does.turn(box.value);
+      }
+      e.stopPropagation();
+    },
+  });
+  return [
+    el('p', {}, `${said}, with ${steers} steer${steers === 1 ? '' : 's'}${draft.seconds ? ` in ${seconds(draft.seconds)}` : ''}.`),
+    el('div', { class: 'choices' },
+      el('button', { type: 'button', class: 'main', onclick: () => does.perform('next') }, 'Next prompt'),
+      el('button', { type: 'button', onclick: () => does.perform('undo') }, 'Open again')),
+    draft.status === 'accepted' && draft.prompt.length ? box : null,
+  ];
+}

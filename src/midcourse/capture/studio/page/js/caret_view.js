@@ -1,0 +1,120 @@
+/**
+ * The cursor in the text and the box in which a correction is typed, which is the same element: what has the focus
+ * while the text stands still takes letters, dead keys and input methods as any text field does.
+ */
+import { groupAt, pointsIn, slice } from './doc.js';
+import { selection, tailStart } from './hand.js';
+import { el } from './dom.js';
+
+const TOUCH = matchMedia('(pointer: coarse)');
+
+export class CaretView {
+  constructor(text, typed) {
+    this.text = text;
+    this.box = el('span', {
+      class: 'box', contentEditable: 'plaintext-only', spellcheck: false, autocapitalize: 'off', role: 'textbox',
+      'aria-multiline': 'true', 'aria-label': 'Correction at the cursor', 'data-testid': 'box', tabIndex: 0,
+    });
+    this.box.setAttribute('autocorrect', 'off');
+    this.box.setAttribute('autocomplete', 'off');
+    if (TOUCH.matches) this.box.inputMode = 'none';
+    this.kept = el('span', { class: 'kept', 'aria-hidden': 'true' });
+    this.marked = [];
+    this.composing = false;
+    this.box.addEventListener('compositionstart', () => { this.composing = true; });
+    this.box.addEventListener('compositionend', () => { this.composing = false; typed(this.value); });
+    this.box.addEventListener('input', () => typed(this.value));
+  }
+
+  /** What stands in the box, without the line break that browsers put behind the last one. */
+  get value() {
+    let out = '';
+    for (const node of this.box.childNodes) out += node.nodeName === 'BR' ? '\n' : node.textContent;
+    return out === '\n' ? '' : out.replace(/\n\n$/, '\n');
+  }
+
+  set value(text) {
+    if (this.value === text) return;
+    this.box.replaceChildren(...(text ? [text.endsWith('\n') ? `${text}\n` : text] : []));
+    const range = getSelection();
+    if (document.activeElement === this.box) range.selectAllChildren(this.box), range.collapseToEnd();
+  }
+
+  get atStart() {
+    const range = getSelection();
+    if (!range.isCollapsed || !this.box.contains(range.anchorNode)) return false;
+    const before = document.createRange();
+    before.setStart(this.box, 0);
+    before.setEnd(range.anchorNode, range.anchorOffset);
+    return before.toString() === '';
+  }
+
+  hide() {
+    this.unmark();
+    this.box.remove();
+    this.kept.remove();
+    this.text.tailLine?.remove();
+  }
+
+  draw(state) {
+    const { draft, view } = state;
+    this.unmark();
+    if (view.phase !== 'pause' && view.phase !== 'type') return this.hide();
+    const typed = view.typed;
+    const place = typed ? Math.min(groupAt(draft.doc, typed.cut), view.shown) : view.cursor;
+    this.text.unfold(place);
+    const group = draft.doc.groups.items[place];
+    const before = typed && place < view.shown ? slice(group.text, 0, typed.cut - group.start) : '';
+    this.kept.textContent = before + (typed?.lead ?? '');
+    if (!this.composing) this.value = typed ? typed.text : '';
+    this.text.insert(place, this.kept.textContent ? [this.kept, this.box] : [this.box]);
+    if (!this.kept.textContent) this.kept.remove();
+    this.box.classList.toggle('typing', Boolean(typed));
+    this.box.classList.toggle('waiting', Boolean(typed && view.pending));
+    this.box.classList.toggle('cutting', view.cutting || Boolean(typed));
+    this.box.parentElement.classList.add('struck');
+    this.struck = this.box.parentElement;
+    if (typed) this.markTail(state, place);
+    else this.markPlace(state, place);
+    return undefined;
+  }
+
+  markTail(state, place) {
+    const { doc } = state.draft;
+    const tail = groupAt(doc, tailStart(state));
+    for (let g = place; g < Math.min(tail + 1, this.text.spans.length); g += 1) {
+      if (g < tail || pointsIn(doc, tail) < tailStart(state)) this.mark(g, 'replaced');
+    }
+    this.mark(tail, 'tail');
+    if (this.text.spans[tail]?.parentElement !== this.struck) this.text.spans[tail]?.parentElement.classList.add('tail-line');
+  }
+
+  markPlace({ view }, place) {
+    this.mark(place, 'at');
+    const range = selection(view);
+    if (range) for (let g = range[0]; g < range[1]; g += 1) this.mark(g, 'selected');
+  }
+
+  mark(g, name) {
+    const span = this.text.spans[g];
+    if (!span) return;
+    span.classList.add(name);
+    this.marked.push([span, name]);
+  }
+
+  unmark() {
+    for (const [span, name] of this.marked) {
+      span.classList.remove(name);
+      span.parentElement?.classList.remove('tail-line');
+    }
+    this.marked = [];
+    this.struck?.classList.remove('struck');
+    this.struck = null;
+  }
+
+  /** The focus goes to the box, without a jump of the page. `keyboard`: a touch device may show its keys. */
+  focus(keyboard = false) {
+    if (keyboard) this.box.inputMode = 'text';
+    if (document.activeElement !== this.box) this.box.focus({ preventScroll: true });
+  }
+}

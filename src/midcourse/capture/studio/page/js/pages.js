@@ -1,0 +1,41 @@
+/** The pages around the writing, and the way between them. */
+import { el, fill } from './dom.js';
+import { homePage } from './home_page.js';
+
+const PAGES = {
+  '': { title: 'Write', show: homePage, about: ['queue'] },
+};
+
+export class Pages {
+  constructor({ node, studio, go, toast }) {
+    Object.assign(this, { node, studio, go, toast, name: null });
+  }
+
+  async show(name) {
+    const page = PAGES[name] ?? PAGES[''];
+    this.name = PAGES[name] ? name : '';
+    this.node.hidden = false;
+    this.node.dataset.page = this.name;
+    document.title = page.title === 'Write' ? 'Midcourse' : `${page.title} · Midcourse`;
+    try {
+      await page.show(this.node, { go: this.go, studio: this.studio, toast: this.toast });
+    } catch (error) {
+      this.node.replaceChildren(el('h1', {}, page.title), el('p', { class: 'lead' }, error.message));
+    }
+    this.links(this.studio.state);
+  }
+
+  /** Something changed on the server: a page that shows it is drawn again, unless the person types in it. */
+  again(about) {
+    if (this.node.hidden || this.name === null || this.node.contains(document.activeElement) && /^(TEXTAREA|INPUT)$/.test(document.activeElement.tagName)) return;
+    if (about === 'all' || PAGES[this.name].about.includes(about)) this.show(this.name);
+  }
+
+  links(state) {
+    const may = (page) => !page.can || state.can.includes(page.can);
+    const shown = Object.entries(PAGES).filter(([, page]) => may(page));
+    fill(document.getElementById('pages'), [this.node.hidden ? null : this.name, shown.map(([n]) => n)], () => (shown.length < 2 ? [] : shown.map(([name, page]) => el('a', {
+      href: `#/${name}`, 'aria-current': !this.node.hidden && this.name === name ? 'page' : null,
+    }, page.title))));
+  }
+}
