@@ -9,7 +9,7 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,14 @@ def body_parameters(model: Any) -> int:
     return sum(p.numel() for p in model.parameters() if p.dim() >= 2 and id(p) not in outside)
 
 
-def measure(trainer: SteerTrainer) -> Speed:
+def measure(trainer: SteerTrainer, clock: Callable[[], float] = time.perf_counter) -> Speed:
     """Run a short and a longer row of the trainer's own data, forward and backward.
 
     No weight changes, but the trainer has seen these rows in its metrics: plan with one, train with another.
+
+    Args:
+        trainer: Ready to train.
+        clock: Seconds; `time.process_time` leaves out what other programs took.
     """
     trees: list[TokenTree] = list(trainer.train_dataset)
     model = trainer.model
@@ -102,7 +106,7 @@ def measure(trainer: SteerTrainer) -> Speed:
     for budget in (_SHORT, _SHORT, _LONG):  # the first run warms up what is only slow once
         row = _row_of(trees, budget)
         _forget_peak(trainer.args.device)
-        forward, training = _run(trainer, row)
+        forward, training = _run(trainer, row, clock)
         readings.append(
             (row_flops(model.config, parameters, row), len(row), forward, training, _peak(trainer.args.device))
         )
@@ -139,26 +143,26 @@ def _beginning(tree: TokenTree, count: int) -> TokenTree | None:
     return part if part is not None and len(part.labels) else None
 
 
-def _run(trainer: SteerTrainer, row: Row) -> tuple[float, float]:
+def _run(trainer: SteerTrainer, row: Row, clock: Callable[[], float]) -> tuple[float, float]:
     """Seconds of a pass without gradient, and of forward and backward."""
     model, device = trainer.model, trainer.args.device
     trainer.references.fill(model, row.trees, trainer.forward_path, lambda: None)
     references = [trainer.references.entry(t) for t in row.trees]
     model.eval()
-    begun = _now(device)
+    begun = _now(device, clock)
     with torch.no_grad():
         run_row(model, row, references, trainer.forward_path)
-    forward = _now(device) - begun
+    forward = _now(device, clock) - begun
     model.train()
-    begun = _now(device)
+    begun = _now(device, clock)
     trainer.compute_loss(model, {"row": row}, num_items_in_batch=totals(row.trees)).backward()
-    return forward, _now(device) - begun
+    return forward, _now(device, clock) - begun
 
 
-def _now(device: torch.device) -> float:
+def _now(device: torch.device, clock: Callable[[], float]) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter()
+    return clock()
 
 
 def _forget_peak(device: torch.device) -> None:
