@@ -20,7 +20,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from midcourse import __version__
-from midcourse.cli import doctor, evaluation, importing, models, steers, training
+from midcourse.cli import doctor, evaluation, importing, models, simulating, steers, training
 from midcourse.errors import MidcourseError, ran_out_of
 
 __all__ = ["app", "main"]
@@ -42,7 +42,7 @@ an error came from.
 """
 
 
-ORDER = ("import", "steers", "model", "train", "eval", "chat", "doctor")
+ORDER = ("import", "simulate", "steers", "model", "train", "eval", "chat", "doctor")
 
 
 class OneSentence(TyperGroup):
@@ -149,6 +149,7 @@ def _add_command(name: str, function: Callable[..., None], settings: dict[Any, A
 _add_group("import", importing.app)
 _add_group("steers", steers.app)
 _add_group("model", models.app)
+_add_command("simulate", simulating.simulate)
 _add_command("train", training.train, training.CONTEXT)
 _add_command("eval", evaluation.evaluate)
 _add_command("chat", models.chat)

@@ -14,7 +14,7 @@ from midcourse.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     from midcourse.evaluate import Results
 
-__all__ = ["evaluate"]
+__all__ = ["checker_of", "evaluate"]
 
 
 def evaluate(
@@ -45,7 +45,7 @@ def evaluate(
     if part not in ("train", "dev", "test", "all"):
         raise InputError(f"--part {part!r} is none of train, dev, test, all")
     columns = columns_of(map_)
-    fires = _checker(checker)
+    fires = checker_of(checker)
     console = Console(stderr=True)
     with console.status("Loading the model"):
         loaded, variants = load(model, adapter, dtype=dtype)
@@ -70,7 +70,7 @@ def evaluate(
         console.print(f"The report: {where}", markup=False, soft_wrap=True)
 
 
-def _checker(text: str | None) -> Any:
+def checker_of(text: str | None) -> Any:
     """A function by `module:function`, else a regular expression."""
     from midcourse.evaluate.recurrence import pattern_checker
 

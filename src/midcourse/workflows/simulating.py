@@ -1,0 +1,268 @@
+"""Prompts in, steered texts out, at scale: nobody at the keys, every text with its provenance and its price.
+
+A text's id says what made it (prompt, judge, habits, sampling, weights), so a run that was stopped goes on where it
+was, several shards never write the same text, and the same prompt is written once. It knows backends, drafts and a
+place to keep texts in; not where prompts come from, nor what texts are for.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from midcourse.backends.local import LocalBackend
+from midcourse.backends.lockstep import Lockstep, can_run
+from midcourse.backends.protocol import Sampling, Token
+from midcourse.drafts.draft import Draft
+from midcourse.drafts.simulate import CAREFUL, Habits, Judge, Keystrokes, Paid, Run, Teacher, simulate, simulate_many
+from midcourse.errors import InputError
+from midcourse.tokens import TextTokenizer
+from midcourse.types import Message, ModelRef, Trajectory
+
+__all__ = ["Asked", "Estimate", "Finished", "Tally", "Writer", "read_prompts", "shard"]
+
+Checker = Callable[[str, int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One task."""
+
+    prompt: str | tuple[Message, ...]
+    split: str | None = None
+    group: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Hash of what is asked."""
+        said = self.prompt if isinstance(self.prompt, str) else [m.to_dict() for m in self.prompt]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_prompts(path: str | Path, *, chat: bool = True) -> list[Asked]:
+    """Prompts of a file, each once: JSONL rows with `prompt` (text or messages), `split`, `group`; else one a line.
+
+    Args:
+        path: The file.
+        chat: Plain text is a user's message; otherwise it is continued as it stands.
+
+    Raises:
+        InputError: A line cannot be used, or there is none.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the prompts {path} cannot be read: {error}") from error
+    found: dict[str, Asked] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            asked = _asked(line, Path(path).suffix == ".jsonl", f"{path}, line {number}", chat)
+            found.setdefault(asked.key, asked)
+    if not found:
+        raise InputError(f"{path} holds no prompt; give one a line, or JSONL rows with `prompt`")
+    return list(found.values())
+
+
+def _asked(line: str, rows: bool, where: str, chat: bool) -> Asked:
+    row: Any = {"prompt": line.strip()}
+    if rows:
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{where}: no JSON ({error})") from error
+    said = row.get("prompt") if isinstance(row, dict) else None
+    if isinstance(said, list):
+        prompt: str | tuple[Message, ...] = tuple(Message.from_dict(m) for m in said)
+    elif isinstance(said, str) and said.strip():
+        prompt = (Message("user", said),) if chat else said
+    else:
+        raise InputError(f"{where}: `prompt` must be a text or a list of messages")
+    split = row.get("split")
+    if split not in (None, "train", "dev", "test"):
+        raise InputError(f"{where}: split is {split!r}; expected train, dev or test")
+    return Asked(prompt, split, row.get("group"))
+
+
+def shard(asked: Sequence[Asked], index: int, of: int) -> list[Asked]:
+    """The prompts of shard `index` (from 1) of `of`, by hash, so that adding prompts moves none."""
+    return [a for a in asked if int(a.key, 16) % of == index - 1]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One text with what was made of it."""
+
+    trajectory: Trajectory
+    run: Run
+    passed: bool
+    """Whether the independent checker let it pass; true without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will take, from a few tokens tried."""
+
+    texts: int
+    tokens: int
+    """The student writes about so many, turned down ones included."""
+    read: int
+    """The teacher reads about so many."""
+    seconds: float
+
+    def __str__(self) -> str:
+        """As a person wants to read it."""
+        teacher = f", the teacher reads about {self.read:,}" if self.read else ""
+        time_ = f"{self.seconds / 60:.0f} min" if self.seconds > 90 else f"{self.seconds:.0f} s"
+        return f"{self.texts} texts, about {self.tokens:,} tokens to write{teacher}: about {time_} on this machine"
+
+
+@dataclass
+class Writer:
+    """A model that writes, and who steers it."""
+
+    model: Any
+    tokenizer: TextTokenizer
+    judge: Judge
+    ref: ModelRef | None = None
+    by: str = "rules"
+    """Who steers, for the record: rules and their hash, or the teacher and its weights."""
+    habits: Habits = CAREFUL
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    rows: int = 16
+    adapter: bool = True
+    mark: str = ""
+    """Sets texts apart that have all else in common, such as the round of a loop."""
+    checker: Checker | None = None
+    """Judges the finished text by other means: (text, 0) -> whether something is wrong."""
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What makes a text what it is."""
+        limits = {k: getattr(self.judge, k) for k in ("stretch", "max_tokens", "max_steers")}
+        return {"by": self.by, "habits": asdict(self.habits), **limits, "seed": self.seed, "mark": self.mark}
+
+    def id_of(self, asked: Asked) -> str:
+        """The id of the text for a prompt: the same whenever, and only when, the same would be written."""
+        sampler = [self.sampling.temperature, self.sampling.top_p, self.sampling.seed]
+        facts = [asked.key, self.made_by, sampler, self.ref.weights if self.ref else None, self.adapter]
+        return "sim-" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
+
+    def write(self, asked: Iterable[Asked], done: Callable[[Finished], None]) -> None:
+        """Write and steer a text for each prompt; `done` gets them as they are finished.
+
+        Raises:
+            InputError: A correction breaks a rule itself.
+        """
+        backend = LocalBackend(self.model, self.tokenizer.eos, adapter=self.adapter)
+        drafts = self._drafts(asked, backend)
+        if can_run(self.model):
+            crowd = Lockstep(self.model, self.tokenizer.eos, rows=self.rows, adapter=self.adapter)
+            simulate_many(drafts, crowd, lambda run: done(self._finish(run)), self.habits, seed=self.seed)
+        else:
+            for draft, judge in drafts:
+                done(self._finish(simulate(draft, judge, self.habits, seed=self.seed)))
+
+    def _drafts(self, asked: Iterable[Asked], backend: LocalBackend) -> Iterator[tuple[Draft, Judge]]:
+        for one in asked:
+            draft = Draft(
+                backend, self.tokenizer, sampling=self.sampling, model=self.ref, annotator=self.by, source="simulated"
+            )
+            yield (
+                draft.start(one.prompt, id=self.id_of(one), group=one.group, split=one.split),
+                self.judge.about(one.prompt),
+            )
+
+    def _finish(self, run: Run) -> Finished:
+        passed = self.checker is None or not self.checker(run.text, 0)
+        trajectory = run.trajectory
+        sampler = {**trajectory.sampler, "simulated": {**self.made_by, "paid": run.paid.to_dict(), "passed": passed}}
+        steers = trajectory.steers
+        if not passed:  # kept, so that it is not written again; trains nothing
+            steers = tuple(replace(s, state="refused") for s in steers)
+        status = "accepted" if passed else "discarded"
+        kept = trajectory.with_(sampler=sampler, steers=steers, status=status)
+        return Finished(kept, replace(run, trajectory=kept), passed)
+
+    def estimate(self, asked: Sequence[Asked], *, tokens: int = 8) -> Estimate:
+        """What writing for all these prompts will take, by writing a few tokens for some of them."""
+        texts = len(asked)
+        written = int(texts * self.judge.max_tokens * 1.4)
+        looks = self.judge.max_tokens / self.judge.stretch
+        reads = int(texts * looks * self.judge.max_tokens / 2) if isinstance(self.judge, Teacher) else 0
+        if not texts:
+            return Estimate(0, 0, 0, 0.0)
+        some = asked[: self.rows]
+        begun = time.perf_counter()
+        if can_run(self.model):
+            jobs = [_Probe(self.tokenizer.prompt_ids(a.prompt), tokens) for a in some]
+            Lockstep(self.model, self.tokenizer.eos, rows=self.rows, adapter=self.adapter).run(jobs)
+            speed = len(some) * tokens / (time.perf_counter() - begun)
+        else:
+            backend = LocalBackend(self.model, self.tokenizer.eos, adapter=self.adapter)
+            sampling = replace(self.sampling, max_new_tokens=tokens)
+            list(backend.stream(self.tokenizer.prompt_ids(some[0].prompt), sampling))
+            speed = tokens / (time.perf_counter() - begun)
+        seconds = written / speed
+        if isinstance(self.judge, Teacher):
+            begun = time.perf_counter()
+            text = "The student has written some words that the teacher reads once to see how long that takes."
+            self.judge.about(some[0].prompt).count(text)
+            seconds += reads * (time.perf_counter() - begun) / len(self.judge.tokenizer.encode(text))
+        return Estimate(texts, written, reads, seconds)
+
+
+class _Probe:
+    """A few tokens, thrown away."""
+
+    def __init__(self, ids: list[int], tokens: int) -> None:
+        self.asked: tuple[list[int], Sampling] | None = (ids, Sampling(tokens, end_ids=()))
+
+    def request(self) -> tuple[Sequence[int], Sampling] | None:
+        asked, self.asked = self.asked, None
+        return asked
+
+    def receive(self, tokens: Sequence[Token]) -> None:
+        pass
+
+
+@dataclass
+class Tally:
+    """What a run came to, as it goes."""
+
+    begun: float = field(default_factory=time.monotonic)
+    texts: int = 0
+    steers: int = 0
+    tokens: int = 0
+    refused: int = 0
+    broken: int = 0
+    paid: Paid = field(default_factory=Paid)
+    rewrite: float = 0.0
+    """Seconds that writing every answer anew would have cost."""
+
+    def add(self, finished: Finished) -> None:
+        """Count one text."""
+        run = finished.run
+        self.texts += 1
+        self.refused += not finished.passed
+        self.broken += run.broken.total()
+        self.steers += run.steers.total() if finished.passed else 0
+        self.tokens += run.tokens
+        self.paid += run.paid
+        self.rewrite += Keystrokes().rewrite(run.text, run.text)
+
+    def lines(self) -> list[str]:
+        """What to tell a person."""
+        seconds = max(time.monotonic() - self.begun, 1e-9)
+        price = Keystrokes().seconds(self.paid)
+        return [
+            f"{self.texts} texts, {self.steers} steers, {self.tokens:,} tokens kept, {self.refused} texts refused by "
+            f"the checker, {self.broken} mistakes left; {seconds:.0f} s, {self.tokens / seconds:.0f} tokens a "
+            f"second and {60 * self.steers / seconds:.1f} steers a minute",
+            f"A person would have paid about {price / 60:.0f} min for it: {self.paid.stops} stops, {self.paid.keys} "
+            f"keys, {self.paid.words_typed} words typed, {self.paid.words_read} read. Writing every answer anew: about "
+            f"{self.rewrite / 60:.0f} min.",
+        ]
