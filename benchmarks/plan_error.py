@@ -21,7 +21,6 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 VARIANTS: dict[str, dict[str, object]] = {
     "defaults": {},
-    "max_tokens 256": {"max_tokens": 256},
     "activation_checkpointing": {"activation_checkpointing": True},
 }
 

@@ -90,3 +90,11 @@ def test_a_plan_as_json_names_everything(tmp_path: Path):
     assert found["token_ratio"] == pytest.approx(found["branch_tokens"] / found["tokens"])
     assert found["seconds"]["total"] > 0
     assert {"trees", "steers", "rows", "largest_row", "steps", "memory", "path"} <= found.keys()
+
+
+def test_a_pass_that_is_cut_short_still_ends_with_a_look(tmp_path: Path):
+    made = trainer(str(tmp_path), dev=True, eval_strategy="epoch", max_steps=2)
+    one = make_plan(trainer(str(tmp_path), dev=True, eval_strategy="epoch", max_steps=3), SPEED)
+    assert make_plan(made, SPEED).seconds.evaluation == one.seconds.evaluation > 0
+    made.train()
+    assert sum("eval_loss" in h for h in made.state.log_history) == 1

@@ -4,6 +4,7 @@ Everything but time and memory is counted; those two are reckoned from rows that
 trains nothing and refuses to know how a plan is printed.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -145,7 +146,9 @@ def _seconds(trainer: SteerTrainer, speed: Speed, rows: list[Row], epochs: float
 def _looks(trainer: SteerTrainer, steps: float, epochs: float) -> int:
     strategy = str(getattr(trainer.args.eval_strategy, "value", trainer.args.eval_strategy))
     every = trainer.args.eval_steps or 1
-    return {"epoch": round(epochs), "steps": int(steps / every) if every >= 1 else round(1 / every)}.get(strategy, 0)
+    return {"epoch": math.ceil(epochs), "steps": int(steps / every) if every >= 1 else round(1 / every)}.get(
+        strategy, 0
+    )
 
 
 def _memory(trainer: SteerTrainer, speed: Speed, tokens: int) -> int | None:
