@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from midcourse.objective import PairLogps, Totals, topk_kl
-from midcourse.train.reference import TreeReference, read_plan
-from midcourse.tree.forward import Path, gather_logps, logits_at
+from midcourse.objective import PairLogps, Totals
+from midcourse.train.readings import read_policy
+from midcourse.train.reference import TreeReference
+from midcourse.tree.forward import Path
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
 
@@ -38,49 +38,18 @@ def totals(trees: Sequence[TokenTree]) -> Totals:
 
 
 def run_row(
-    model: Any, row: Row, references: Sequence[TreeReference], path: Path, *, retain: bool = True
+    model: Any, row: Row, references: Sequence[TreeReference], path: Path, *, retain: bool = True, memory: float = 512
 ) -> RowTensors:
-    """One forward pass over a row, with its trees' references in the row's order."""
+    """One forward pass over a row, with its trees' references in the row's order; `memory`: MB of logits at a time."""
     labels = np.concatenate([t.labels + o for t, o in zip(row.trees, row.offsets, strict=True)])
     retained = np.concatenate([t.retained + o for t, o in zip(row.trees, row.offsets, strict=True)])
     if not retain:
         retained = retained[:0]
-    sources, (at_labels, at_retained) = read_plan(row, [labels, retained])
-    logits = logits_at(model, row, sources, path)
-    device = logits.device
-    logps = gather_logps(logits, at_labels.to(device), torch.as_tensor(row.token_ids[labels]).to(device))
-    reference = torch.cat([r.logps for r in references]).to(device)
-    return RowTensors(
-        pairs=_sides(row, labels, logps, reference),
-        retained_kl=_retained_kl(logits, at_retained.to(device), references) if retain else logits.new_zeros(0).float(),
-        **_text(row, labels, logps),
-    )
-
-
-def _retained_kl(logits: Tensor, rows: Tensor, references: Sequence[TreeReference]) -> Tensor:
-    """[U] KL(π_ref ‖ π), recomputed chunk by chunk in the backward pass."""
-    if not len(rows):
-        return logits.new_zeros(0).float()
-    ids, top, rest = (
-        torch.cat([getattr(r, f) for r in references]).to(logits.device) for f in ("top_ids", "top_logps", "rest")
-    )
-    parts = [
-        checkpoint(
-            _kl_chunk,
-            logits,
-            rows[i : i + 256],
-            ids[i : i + 256],
-            top[i : i + 256],
-            rest[i : i + 256],
-            use_reentrant=False,
-        )
-        for i in range(0, len(rows), 256)
-    ]
-    return torch.cat(parts)
-
-
-def _kl_chunk(logits: Tensor, rows: Tensor, ids: Tensor, top: Tensor, rest: Tensor) -> Tensor:
-    return topk_kl(logits[rows], ids, top, rest)
+    kept = references if retain else []
+    top = tuple(torch.cat([getattr(r, f) for r in kept]) for f in ("top_ids", "top_logps", "rest")) if kept else ()
+    logps, kl = read_policy(model, row, labels, retained, top, path, memory)
+    reference = torch.cat([r.logps for r in references]).to(logps.device)
+    return RowTensors(pairs=_sides(row, labels, logps, reference), retained_kl=kl, **_text(row, labels, logps))
 
 
 def _sides(row: Row, labels: np.ndarray[Any, Any], logps: Tensor, reference: Tensor) -> PairLogps:

@@ -11,7 +11,7 @@ __all__ = ["LOSSES", "SteerConfig"]
 
 _NUMBERS = (
     *("beta", "decay", "window", "sft_weight", "retain_weight", "retain_margin", "retain_top_k", "text_weight"),
-    *("max_drift", "max_tokens", "lora_r", "lora_alpha", "learning_rate", "num_train_epochs"),
+    *("max_drift", "max_tokens", "logits_memory", "lora_r", "lora_alpha", "learning_rate", "num_train_epochs"),
 )
 LOSSES = ("fork", "dpo", "sft", "sft_full")
 
@@ -41,6 +41,7 @@ class SteerConfig(TrainingArguments):
         None, "Adapt λ so that drift/kl_retained on the dev part stays below this many nats per token."
     )
     max_tokens: int = _setting(2048, "Most tokens of one packed row; bounds memory, never changes the gradient.")
+    logits_memory: int = _setting(512, "Most MB of logits held at a time; bounds memory, never changes the gradient.")
     forward_path: str = _setting("auto", "'packed' (one pass per tree), 'branches' (one row per branch) or 'auto'.")
     use_peft: bool = _setting(True, "Train a LoRA adapter; false trains all weights.")
     lora_r: int = _setting(16, "Rank of the LoRA adapter.")
@@ -79,6 +80,7 @@ class SteerConfig(TrainingArguments):
             "retain_top_k": (self.retain_top_k >= 64, "at least 64"),
             "retain_weight": (self.retain_weight >= 0, "at least 0"),
             "max_drift": (self.max_drift is None or self.max_drift > 0, "above 0, or left out"),
+            "logits_memory": (self.logits_memory >= 1, "at least 1"),
             "max_tokens": (self.max_tokens >= 16, "at least 16"),
         }
         for name, (fine, expected) in checks.items():

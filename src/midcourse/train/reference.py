@@ -20,12 +20,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from midcourse.train.limits import READING, memory_named
+from midcourse.train.readings import read_reference
 from midcourse.tree.forward import Path as ForwardPath
-from midcourse.tree.forward import gather_logps, logits_at
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
 
-__all__ = ["ReferenceCache", "TreeReference", "read_plan"]
+__all__ = ["ReferenceCache", "TreeReference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,12 @@ class TreeReference:
     """[U] log of the mass outside the k"""
 
 
-def read_plan(row: Row, indices: Sequence[np.ndarray[Any, Any]]) -> tuple[Tensor, list[Tensor]]:
-    """Where logits are read so that some token sets can be predicted: unique sources, and rows into them."""
-    parents = [torch.as_tensor(row.parent[i]) for i in indices]
-    sources, inverse = torch.unique(torch.cat(parents), return_inverse=True)
-    return sources, list(torch.split(inverse, [len(p) for p in parents]))
-
-
 class ReferenceCache:
     """Entries by tree; those missing are computed with the adapter off."""
 
-    def __init__(self, folder: Path, key: dict[str, Any], top_k: int) -> None:
+    def __init__(self, folder: Path, key: dict[str, Any], top_k: int, memory: float = 512) -> None:
         self.folder = folder
+        self._memory = memory
         self.top_k = top_k
         self._key = json.dumps({**key, "top_k": top_k, **_versions()}, sort_keys=True, default=str)
         self._entries: dict[str, TreeReference] = {}
@@ -93,21 +87,13 @@ class ReferenceCache:
         return computed
 
     def _compute(self, model: Any, tree: TokenTree, path: ForwardPath) -> TreeReference:
-        row = Row.of([tree])
-        labels, retained = tree.labels, tree.retained
-        sources, (at_labels, at_retained) = read_plan(row, [labels, retained])
         off = model.disable_adapter() if hasattr(model, "disable_adapter") else nullcontext()
         was_training = model.training
         model.eval()
         with torch.no_grad(), off:
-            logits = logits_at(model, row, sources, path)
-            logps = gather_logps(
-                logits, at_labels.to(logits.device), torch.as_tensor(tree.token_ids[labels]).to(logits.device)
-            )
-            parts = [_top(logits[r.to(logits.device)], self.top_k) for r in torch.split(at_retained, 256)]
+            read = read_reference(model, Row.of([tree]), tree.labels, tree.retained, self.top_k, path, self._memory)
         model.train(was_training)
-        ids, top, rest = (torch.cat(p).cpu() for p in zip(*parts, strict=True))
-        return TreeReference(logps.cpu(), ids, top, rest)
+        return TreeReference(*(part.cpu() for part in read))
 
     def _load(self, name: str) -> TreeReference | None:
         file = self.folder / f"{name}.safetensors"
@@ -125,14 +111,6 @@ class ReferenceCache:
             beside.replace(self.folder / f"{name}.safetensors")
         finally:
             beside.unlink(missing_ok=True)
-
-
-def _top(logits: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    logits = logits.float()
-    norm = torch.logsumexp(logits, dim=1, keepdim=True)
-    values, ids = logits.topk(min(k, logits.shape[1] - 1), dim=1)
-    rest = torch.logsumexp(logits.scatter(1, ids, float("-inf")), dim=1) - norm[:, 0]
-    return ids, values - norm, rest
 
 
 def _versions() -> dict[str, str]:

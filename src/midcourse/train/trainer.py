@@ -103,9 +103,8 @@ class SteerTrainer(Trainer):
             "window": args.window,
         }
         key |= {"attention": attention_kind(model), "rope": getattr(model.config, "rope_parameters", None)}
-        self.references = ReferenceCache(
-            Path(args.reference_cache or Path(args.output_dir) / "reference"), key, args.retain_top_k
-        )
+        folder = Path(args.reference_cache or Path(args.output_dir) / "reference")
+        self.references = ReferenceCache(folder, key, args.retain_top_k, args.logits_memory)
         if args.use_peft and not hasattr(model, "disable_adapter"):
             model = _with_lora(model, args, peft_config)
         self._seen: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -168,7 +167,7 @@ class SteerTrainer(Trainer):
         row: Row = inputs["row"]
         retain = self.args.loss_type == "fork" and self.retain_weight > 0
         references = [self.references.entry(t) for t in row.trees]
-        read = run_row(model, row, references, self.forward_path, retain=retain)
+        read = run_row(model, row, references, self.forward_path, retain=retain, memory=self.args.logits_memory)
         loss, metrics = self._loss(read, num_items_in_batch)
         self._note(row, read, metrics)
         if self.accelerator.num_processes > 1:  # DDP averages gradients; the denominators are already global

@@ -1,25 +1,30 @@
-"""Log-probabilities of the tokens of a row under a model: one packed pass, or one plain row per branch.
+"""One pass of a model over a row: packed, or one plain row per branch; its logits, or what is made of hidden states.
 
 The two paths give the same numbers; `branches` is the oracle of the tests and the way for models whose layers take no
 tree mask. Log-probabilities are read by (source, target) pairs, never by a shift: the token before a fork predicts
 several. Log-softmax is always float32, in chunks.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from midcourse.tree.attention import inputs_for, packed_refusal
+from midcourse.tree.attention import base_of, inputs_for, packed_refusal
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import IntArray
 
-__all__ = ["Path", "choose_path", "gather_logps", "logits_at", "token_logps"]
+__all__ = ["Path", "choose_path", "gather_logps", "has_plain_head", "logits_at", "through_head", "token_logps"]
 
 Path = Literal["packed", "branches"]
 _CHUNK = 512
+_PLAIN: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
+"""Whether logits are hidden states times the head and nothing else: a property of a model, found once."""
 
 
 def choose_path(model: Any) -> tuple[Path, str | None]:
@@ -38,6 +43,50 @@ def logits_at(model: Any, row: Row, sources: Tensor, path: Path = "packed") -> T
     out = model(**inputs, logits_to_keep=at.to(device), use_cache=False)
     logits: Tensor = out.logits[0]
     return logits
+
+
+def through_head(
+    model: Any, row: Row, sources: Tensor, read: Callable[[Tensor, Tensor, Tensor | None], Tensor], path: Path
+) -> Tensor:
+    """What `read` makes of the hidden states [S, d] at `sources` and of the head's weight and bias, in their place.
+
+    A packed row is read inside the model's own forward, where wrappers have gathered the weights and watch for
+    gradients. Only for models with a plain head.
+    """
+    head = base_of(model).get_output_embeddings()
+    if path == "packed":
+        with _standing_in(head, lambda hidden: read(hidden[0], head.weight, head.bias)[None]):
+            return logits_at(model, row, sources, path)
+    with _standing_in(head, lambda hidden: hidden):
+        hidden = logits_at(model, row, sources, path)
+    return read(hidden, head.weight, head.bias)
+
+
+@contextmanager
+def _standing_in(head: Any, forward: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    head.forward = forward
+    try:
+        yield
+    finally:
+        del head.forward
+
+
+def has_plain_head(model: Any) -> bool:
+    """Whether the logits are one linear layer of the hidden states, uncapped and unscaled. Tried on a few tokens."""
+    base = base_of(model)
+    if base not in _PLAIN:
+        head = base.get_output_embeddings()
+        made: list[Tensor] = []
+        plain = type(head) is torch.nn.Linear and "forward" not in vars(head)
+        if plain:
+            hook = head.register_forward_hook(lambda _, __, out: made.append(out))
+            spread = torch.linspace(0, head.out_features - 1, 8, device=head.weight.device).long()[None]
+            with torch.no_grad():
+                logits = base(input_ids=spread, use_cache=False).logits
+            hook.remove()
+            plain = torch.equal(logits, made[-1])
+        _PLAIN[base] = plain
+    return _PLAIN[base]
 
 
 def _branches(model: Any, row: Row, sources: IntArray, device: torch.device) -> Tensor:
