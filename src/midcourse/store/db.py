@@ -5,7 +5,7 @@ record. It knows no tokenizer and no text; token ids go in and come out exactly.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -171,6 +171,16 @@ class Store:
         """Derive every hash again and walk every place: sentences about what is wrong, none when all is sound."""
         with self._read() as connection:
             return list(checks.verify(connection))
+
+    # -- beside the steers -------------------------------------------------------------------------------------------
+
+    def transaction(self) -> AbstractContextManager[sa.Connection]:
+        """A write transaction for records that others keep in the same database; commits at the end, or nothing."""
+        return self._write()
+
+    def snapshot(self) -> AbstractContextManager[sa.Connection]:
+        """A connection to read such records."""
+        return self._read()
 
     # -- life --------------------------------------------------------------------------------------------------------
 

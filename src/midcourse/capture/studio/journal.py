@@ -1,0 +1,151 @@
+"""What the studio remembers beside the steers: an append-only journal, and what has arrived but is not kept yet.
+
+Queue, people, sessions, reasons, flags and rounds are entries that are only ever added; `desk.py` reads them in order.
+The spool holds the tokens of a running stream until they become nodes, so that a killed server loses none that a page
+has shown. All of it lives in the store's database. This module knows no meaning of an entry.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from midcourse.store.db import Store
+from midcourse.store.schema import Json
+from midcourse.types import Place
+
+__all__ = ["Entry", "Journal", "Spooled"]
+
+_metadata = sa.MetaData()
+_Seq = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_entries = sa.Table(
+    "studio_journal",
+    _metadata,
+    sa.Column("seq", _Seq, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("by", sa.String),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("value", Json, nullable=False),
+)
+_spool = sa.Table(
+    "studio_spool",
+    _metadata,
+    sa.Column("seq", _Seq, primary_key=True, autoincrement=True),
+    sa.Column("draft", sa.String, nullable=False, index=True),
+    sa.Column("node", sa.String, nullable=False),
+    sa.Column("depth", sa.Integer, nullable=False),
+    sa.Column("token_ids", sa.LargeBinary, nullable=False),
+    sa.Column("logprobs", sa.LargeBinary, nullable=False),
+    sa.Column("shown", sa.Integer, nullable=False),
+)
+_notes = sa.Table(
+    "studio_note",
+    _metadata,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("value", Json, nullable=False),
+    comment="uncommitted typing and the like: the only rows that are overwritten",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened."""
+
+    seq: int
+    kind: str
+    by: str | None
+    at: float
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Tokens of a stream that was cut off."""
+
+    base: Place
+    """Where the stream began."""
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    shown: int
+    """Tokens of the answer that had been seen."""
+
+
+class Journal:
+    """The studio's own records in a store."""
+
+    def __init__(self, store: Store) -> None:
+        """Make the tables if they are not there."""
+        self._store = store
+        with store.transaction() as connection:
+            _metadata.create_all(connection)
+
+    # -- entries ---------------------------------------------------------------------------------------------------
+
+    def add(self, kind: str, value: Mapping[str, Any], by: str | None = None) -> Entry:
+        """Keep one entry."""
+        return self.add_many(kind, [value], by)[0]
+
+    def add_many(self, kind: str, values: Sequence[Mapping[str, Any]], by: str | None = None) -> list[Entry]:
+        """Keep several, all or none."""
+        at = time.time()
+        made = []
+        with self._store.transaction() as connection:
+            for value in values:
+                row = {"kind": kind, "by": by, "at": at, "value": dict(value)}
+                [seq] = connection.execute(_entries.insert(), row).inserted_primary_key or (0,)
+                made.append(Entry(int(seq), kind, by, at, value))
+        return made
+
+    def since(self, seq: int = 0) -> list[Entry]:
+        """All entries after `seq`."""
+        query = sa.select(_entries).where(_entries.c.seq > seq).order_by(_entries.c.seq)
+        with self._store.snapshot() as connection:
+            return [Entry(r.seq, r.kind, r.by, r.at, r.value) for r in connection.execute(query)]
+
+    # -- the spool -------------------------------------------------------------------------------------------------
+
+    def spool(self, draft: str, base: Place, token_ids: Sequence[int], logprobs: Sequence[float], shown: int) -> None:
+        """Keep tokens that arrived behind those spooled before."""
+        row = {
+            "draft": draft,
+            "node": base.node,
+            "depth": base.depth,
+            "token_ids": np.asarray(token_ids, "<u4").tobytes(),
+            "logprobs": np.asarray(logprobs, "<f8").tobytes(),
+            "shown": shown,
+        }
+        with self._store.transaction() as connection:
+            connection.execute(_spool.insert(), row)
+
+    def unspool(self, draft: str) -> None:
+        """Forget them: they are nodes now."""
+        with self._store.transaction() as connection:
+            connection.execute(_spool.delete().where(_spool.c.draft == draft))
+
+    def spooled(self, draft: str) -> Spooled | None:
+        """What a stream left behind."""
+        query = sa.select(_spool).where(_spool.c.draft == draft).order_by(_spool.c.seq)
+        with self._store.snapshot() as connection:
+            rows = list(connection.execute(query))
+        if not rows:
+            return None
+        ids = np.frombuffer(b"".join(r.token_ids for r in rows), "<u4").tolist()
+        logprobs = np.frombuffer(b"".join(r.logprobs for r in rows), "<f8").tolist()
+        return Spooled(Place(rows[0].node, rows[0].depth), tuple(ids), tuple(logprobs), max(r.shown for r in rows))
+
+    # -- notes -----------------------------------------------------------------------------------------------------
+
+    def note(self, key: str, value: Any) -> None:
+        """Overwrite a note; None takes it away."""
+        with self._store.transaction() as connection:
+            connection.execute(_notes.delete().where(_notes.c.key == key))
+            if value is not None:
+                connection.execute(_notes.insert(), {"key": key, "value": value})
+
+    def noted(self, key: str) -> Any:
+        """A note, or None."""
+        with self._store.snapshot() as connection:
+            return connection.execute(sa.select(_notes.c.value).where(_notes.c.key == key)).scalar()
