@@ -8,6 +8,7 @@ batch. This module knows no text beyond the tokenizer's end ids, and no steers.
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from midcourse.backends.protocol import Read, Sampling, Token
 from midcourse.errors import InputError
 from midcourse.tokens import common_prefix
 
-__all__ = ["LocalBackend", "draw"]
+__all__ = ["LocalBackend", "draw", "fast_dtype"]
 
 BATCH_ROWS = 32
 _CROPPABLE = {"full_attention", "sliding_attention"}
@@ -26,7 +27,7 @@ _CROPPABLE = {"full_attention", "sliding_attention"}
 class LocalBackend:
     """A transformers model, or PEFT model with its adapter on or off, as a backend."""
 
-    def __init__(self, model: Any, end_ids: Sequence[int], *, adapter: bool = True) -> None:
+    def __init__(self, model: Any, end_ids: Sequence[int], *, adapter: bool = True, memory: int = 1 << 30) -> None:
         """Wrap `model` (in eval mode); `end_ids` end an answer; `adapter=False` generates from the base."""
         self.model = model
         self.end_ids = tuple(end_ids)
@@ -230,6 +231,17 @@ class LocalBackend:
                 input_ids=drawn[:, None], attention_mask=mask, position_ids=position, past_key_values=cache
             )[:, -1]
         return out
+
+
+def fast_dtype() -> str:
+    """The precision in which this machine decodes fastest: bfloat16 where its processor or card computes in it."""
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return "float32"
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
 def draw(logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:

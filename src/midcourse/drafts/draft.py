@@ -69,7 +69,7 @@ class Draft:
     @property
     def token_ids(self) -> list[int]:
         """Prompt and text as the model sees them, with what nobody has seen yet."""
-        return [*self._trajectory.path(self._ahead or self._trajectory.head), *(t.id for t in self._pending)]
+        return [*self._trajectory.path(self.received), *(t.id for t in self._pending)]
 
     @property
     def answer_ids(self) -> list[int]:
@@ -94,6 +94,21 @@ class Draft:
         return self._trajectory.head.depth - self.prompt_length
 
     @property
+    def received(self) -> Place:
+        """Where the text ends, with what nobody has seen yet; a running stream is not counted."""
+        return self._ahead or self._trajectory.head
+
+    @property
+    def peek(self) -> Trajectory:
+        """The trajectory as it stands; unlike `trajectory`, looking stops nothing."""
+        return self._trajectory
+
+    @property
+    def status(self) -> Status:
+        """Open, accepted or discarded."""
+        return self._trajectory.status
+
+    @property
     def prompt_length(self) -> int:
         """Tokens of the prompt."""
         return len(self._trajectory.nodes[0].token_ids)
@@ -114,15 +129,7 @@ class Draft:
         split: str | None = None,
         token_ids: Sequence[int] | None = None,
     ) -> "Draft":
-        """Begin below a prompt: messages by the chat template, or raw text.
-
-        Args:
-            prompt: What the model answers.
-            id: Of the trajectory.
-            group: What a split must not tear apart.
-            split: `train`, `dev` or `test`.
-            token_ids: The prompt's ids where they are known, as of a conversation that goes on.
-        """
+        """Begin below a prompt: messages by the chat template, raw text, or the ids that are known of either."""
         if self._now is not None:
             raise InputError("this draft has its prompt already; make a new one")
         begun = begin(
@@ -141,17 +148,16 @@ class Draft:
         self._now = begun
         return self
 
-    def reopen(self, trajectory: Trajectory) -> "Draft":
+    def reopen(self, trajectory: Trajectory, ahead: Place | None = None) -> "Draft":
         """Go on with a text from a store, closed or not; what was steered in it can be undone.
 
-        Raises:
-            TokenizerMismatch: It was written with another tokenizer.
+        `ahead` is the end of what the model wrote beyond its head and nobody has seen.
         """
         if self._now is not None and self._now.id != trajectory.id:
             raise InputError("this draft has its prompt already; make a new one")
         check_tokenizer(trajectory, self.tokenizer)
         self._now, self.history = trajectory, of_steers(trajectory)
-        self._turned_down = self._ahead = self._seen = None
+        self._turned_down, self._ahead, self._seen = None, ahead, None
         return self
 
     def accept(self) -> Trajectory:
@@ -197,7 +203,7 @@ class Draft:
         if self.ended:
             return None
         self._resample_if_rewound()
-        head = self._ahead or self._trajectory.head
+        head = self.received
         sampling = replace(
             self.sampling,
             max_new_tokens=self.sampling.max_new_tokens if max_new_tokens is None else max_new_tokens,
@@ -222,10 +228,8 @@ class Draft:
     def stop(self, seen: int | None = None) -> None:
         """Stop the model; what it wrote stays.
 
-        Args:
-            seen: How many tokens of the text the person has seen. What lies beyond is kept apart: it is there when the
-                model goes on, counts as unseen when it is turned down, and is left out when the text is accepted.
-                None: all of them.
+        What lies beyond the first `seen` tokens of the text (None: nothing) is kept apart: it is there when the model
+        goes on, counts as unseen when it is turned down, and is left out when the text is accepted.
         """
         source, self._stream = self._stream, None
         if source is not None:
@@ -234,7 +238,7 @@ class Draft:
                 close()
             self._stopped = self._clock()
         now, head = self._trajectory, self._trajectory.head
-        end, nodes = self._ahead or head, list[Node]()
+        end, nodes = self.received, list[Node]()
         if self._pending:
             ids, logprobs = [t.id for t in self._pending], [t.logprob for t in self._pending]
             now, end, nodes = grow(now, end, ids, "model", logprobs)
@@ -271,7 +275,7 @@ class Draft:
 
         Args:
             cut: Characters of the text that are kept.
-            text: What the person puts.
+            text: What stands there instead.
             kind: `typed` and `picked` drop the rest; `local` keeps the model's own tail from `end` on.
             end: For `local`, where the replaced words end (default: `cut`, so that words are only inserted).
             reason: Why, in the person's words.
@@ -372,8 +376,7 @@ class Draft:
 
     def _close(self, status: Status) -> Trajectory:
         self._settle()
-        if self.store is not None:
-            self.store.set_head(self._trajectory.id, self._trajectory.head, status)
+        self._keep_head(self._trajectory.head, status)
         self._now = self._trajectory.with_(status=status)
         self._ahead = self._turned_down = self._seen = None
         return self._now
@@ -385,9 +388,9 @@ class Draft:
         self._now = self._trajectory.with_(head=at.head, status="open")
         self._turned_down, self._ahead, self._seen = at.turned_down, at.ahead, at.seen
 
-    def _keep_head(self, head: Place) -> None:
+    def _keep_head(self, head: Place, status: Status = "open") -> None:
         if self.store is not None:
-            self.store.set_head(self._trajectory.id, head, "open")
+            self.store.set_head(self._trajectory.id, head, status)
 
     def _mark(self, steer: str | None, state: State, head: Place | None) -> None:
         """A steer is withdrawn or stands again, and with it the text ends at `head`."""
@@ -426,7 +429,7 @@ class Draft:
         return ends[cut]
 
     def _old_head(self) -> Place:
-        return self._turned_down or self._ahead or self._trajectory.head
+        return self._turned_down or self.received
 
     def _depth_shown(self, shown: int | None) -> int | None:
         """Depth that was seen; None: all there is."""
@@ -451,8 +454,7 @@ class Draft:
             raise InputError(f"the replaced words end at {end}, before they begin at {cut}")
         words, depth = self._words(), self._depth_shown(shown)
         local = cut_out(self.tokenizer, words, self._byte(cut), self._byte(end), text)
-        head = self._ahead or self._trajectory.head
-        change = steering.replace_within(self._trajectory, self.prompt_length, head, local, len(words), depth)
+        change = steering.replace_within(self._trajectory, self.prompt_length, self.received, local, len(words), depth)
         if change is None:
             new = [*words[: local.kept], *local.token_ids, *self.answer_ids[local.tail :]]
             return self._correct(new, "typed", reason, shown)

@@ -1,0 +1,33 @@
+"""What can go wrong while somebody writes, as a code for the page and a sentence for the person."""
+
+from midcourse.errors import InputError, MidcourseError, StoreError
+
+__all__ = ["Refused", "refusal_of", "trouble_of"]
+
+
+class Refused(Exception):
+    """A command that was not carried out; nothing has changed."""
+
+    def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
+        super().__init__(message)
+        self.code, self.message, self.retry = code, message, retry
+
+
+def trouble_of(error: Exception) -> tuple[str, str]:
+    """Code and sentence of something that outlasts a command."""
+    said = str(error)
+    if isinstance(error, StoreError):
+        code = "store_full" if "disk is full" in said else "store_locked" if "locked" in said else "store"
+        return code, said
+    if isinstance(error, InputError) and "at most" in said:
+        return "context_full", said
+    if isinstance(error, MidcourseError):
+        return "backend_gone", said
+    return "backend_gone", f"the model stopped with {type(error).__name__}; the text is safe: go on, or ask the admin"
+
+
+def refusal_of(error: MidcourseError) -> Refused:
+    """A person's mistake, or a broken machine, as the answer to a command."""
+    return Refused(
+        "store" if isinstance(error, StoreError) else "input", str(error), retry=isinstance(error, StoreError)
+    )

@@ -1,0 +1,106 @@
+"""A draft's tree as the page shows it: tokens, steers, branches. Pure functions; they change nothing."""
+
+from collections.abc import Sequence
+
+from midcourse.backends.protocol import Token
+from midcourse.capture.studio.shapes import AlternativeView, BranchView, SteerView, TokenView
+from midcourse.tokens import TextTokenizer
+from midcourse.types import Place, Steer, Trajectory
+
+__all__ = ["arrived", "branches", "steer_views", "written"]
+
+_SHORT = 160
+"""Code points of a shortened text."""
+
+
+def alternative(tokenizer: TextTokenizer, token_id: int, logprob: float) -> AlternativeView:
+    """One token that might stand there."""
+    ends = token_id in tokenizer.eos
+    return AlternativeView(
+        id=token_id, text="" if ends else tokenizer.decode([token_id]), logprob=round(logprob, 4), ends=ends
+    )
+
+
+def arrived(tokenizer: TextTokenizer, tokens: Sequence[Token], ends: Sequence[int]) -> list[TokenView]:
+    """Tokens from a model, with where each ends."""
+    return [
+        TokenView(
+            id=t.id,
+            end=end,
+            by="model",
+            logprob=round(t.logprob, 4),
+            ends=t.id in tokenizer.eos,
+            alternatives=tuple(alternative(tokenizer, *a) for a in t.alternatives) or None,
+        )
+        for t, end in zip(tokens, ends, strict=True)
+    ]
+
+
+def written(
+    tokenizer: TextTokenizer, trajectory: Trajectory, place: Place, prompt: int, ends: Sequence[int], start: int
+) -> list[TokenView]:
+    """Tokens on the path to `place` behind the first `start` of the answer."""
+    rows = [
+        (i, node.author, None if node.logprobs is None else node.logprobs[k])
+        for node, taken in trajectory.spans(place)
+        for k, i in enumerate(node.token_ids[:taken])
+    ]
+    return [
+        TokenView(
+            id=i,
+            end=end,
+            by="person" if author == "person" else "model",
+            logprob=None if logprob is None or author != "model" else round(logprob, 4),
+            ends=i in tokenizer.eos,
+        )
+        for (i, author, logprob), end in zip(rows[prompt + start :], ends[start:], strict=True)
+    ]
+
+
+def steer_views(tokenizer: TextTokenizer, trajectory: Trajectory, prompt: int, text: Place) -> dict[str, SteerView]:
+    """All steers by id; `text` is where the present text ends."""
+    path = trajectory.path(text)
+    return {s.id: _steer_view(tokenizer, trajectory, prompt, s, path) for s in trajectory.steers}
+
+
+def _steer_view(
+    tokenizer: TextTokenizer, trajectory: Trajectory, prompt: int, steer: Steer, path: list[int]
+) -> SteerView:
+    fork = steer.fork.depth
+    chosen = trajectory.path(steer.chosen) if steer.chosen is not None else trajectory.path(steer.fork)
+    rejected = trajectory.path(steer.rejected[0].end)[fork:] if steer.rejected else []
+    return SteerView(
+        id=steer.id,
+        kind=steer.kind,
+        token=fork - prompt,
+        at=len(tokenizer.decode(chosen[prompt:fork])),
+        rejected=_short(tokenizer, rejected),
+        chosen=_short(tokenizer, chosen[fork:]),
+        reason=steer.reason,
+        state=steer.state,
+        created=steer.created,
+        seconds=steer.created - steer.started if steer.created and steer.started else None,
+        on_text=path[: len(chosen)] == chosen,
+    )
+
+
+def branches(tokenizer: TextTokenizer, trajectory: Trajectory, prompt: int, text: Place) -> tuple[BranchView, ...]:
+    """Every span of the tree that holds tokens, parents first."""
+    taken = {node.id: n for node, n in trajectory.spans(text)}
+    return tuple(
+        BranchView(
+            node=node.id,
+            parent=node.parent,
+            start=trajectory.start[node.id] - prompt,
+            tokens=len(node.token_ids),
+            by=node.author,
+            text="" if node.author == "prompt" else _short(tokenizer, node.token_ids),
+            on_text=node.id in taken,
+        )
+        for node in trajectory.nodes
+    )
+
+
+def _short(tokenizer: TextTokenizer, token_ids: Sequence[int]) -> str:
+    text = tokenizer.decode([i for i in token_ids[:_SHORT] if i not in tokenizer.eos])
+    return text if len(text) <= _SHORT else text[:_SHORT] + "…"

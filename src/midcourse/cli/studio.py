@@ -1,0 +1,173 @@
+"""`midcourse studio`: the page on which a person steers, and who may use it."""
+
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from midcourse.errors import InputError, MissingExtra
+from midcourse.store.db import Store
+
+if TYPE_CHECKING:
+    from midcourse.capture.studio.writer import Loaded
+
+app = typer.Typer(help="Steer a model while it writes, in the browser.", invoke_without_command=True)
+users = typer.Typer(help="Who may use a studio that is open to others.", no_args_is_help=True)
+app.add_typer(users, name="users")
+PORT = 8321
+StoreOption = Annotated[
+    str | None, typer.Option(help="Path or URL of the store. Default: MIDCOURSE_STORE, else ./midcourse.db.")
+]
+
+
+@app.callback()
+def studio(
+    context: typer.Context,
+    store: StoreOption = None,
+    model: Annotated[str, typer.Option(help="`builtin`, a model folder, or a hub id.")] = "builtin",
+    adapter: Annotated[Path | None, typer.Option(help="Adapter folder to begin with.")] = None,
+    dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, or auto: bfloat16 where the processor has it.")
+    ] = "auto",
+    prompts: Annotated[
+        Path | None, typer.Option(help="JSONL or text file of prompts to put in the queue; known ones are passed over.")
+    ] = None,
+    guidelines: Annotated[Path | None, typer.Option(help="Markdown file shown beside the text.")] = None,
+    people: Annotated[int, typer.Option(min=1, help="How many people each prompt of --prompts should go to.")] = 1,
+    runs: Annotated[Path, typer.Option(help="Folder for adapters trained from the page.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Your name in the record, where you work alone.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, help="0 always takes the likeliest token.")] = 0.0,
+    max_new_tokens: Annotated[int, typer.Option("--max_new_tokens", min=1, help="Longest stretch at once.")] = 512,
+    host: Annotated[str, typer.Option(help="Address to listen on. Anything but loopback needs people: users add.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = PORT,
+    root_path: Annotated[str, typer.Option("--root_path", help="Path prefix behind a proxy, e.g. /studio.")] = "",
+    proxy: Annotated[str, typer.Option(help="Addresses whose X-Forwarded headers are believed.")] = "127.0.0.1",
+    memory: Annotated[float, typer.Option(min=0, help="GB for the model's caches of recent branches.")] = 2.0,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = False,
+    dev: Annotated[
+        bool, typer.Option("--dev", hidden=True, help="Read the page's files anew for each request.")
+    ] = False,
+) -> None:
+    """Open the studio: watch the model write, stop it, put it right, let it go on.
+
+    midcourse studio
+    midcourse studio --prompts prompts.jsonl --guidelines guide.md --store team.db
+    midcourse studio users add ada --role admin
+    """
+    if context.invoked_subcommand is not None:
+        return
+    try:
+        from midcourse.capture.studio.opening import Opening, open_studio
+        from midcourse.capture.studio.serving import check_host, serve
+    except ImportError as error:
+        raise MissingExtra.of("studio", "`midcourse studio`") from error
+    console = Console(stderr=True)
+    with Store(store) as kept:
+        opening = Opening(
+            runs=runs,
+            prompts=prompts,
+            guidelines=guidelines,
+            people=people,
+            name=name,
+            temperature=temperature,
+            max_new_tokens=max_new_tokens,
+            adapter=adapter,
+            model=model,
+            dev=dev,
+        )
+        made = open_studio(
+            kept, opening, lambda: _loader(model, dtype, memory), lambda desk: check_host(host, people=desk)
+        )
+        where = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}{root_path}/"
+        console.print(f"The studio is at [bold]{where}[/bold]  (Ctrl-C stops it; store: {kept.name})", soft_wrap=True)
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            console.print(
+                "Put a proxy with TLS in front: without it anybody on the way can read along.", style="yellow"
+            )
+        if open_:
+            webbrowser.open(where)
+        serve(made, host, port, root_path=root_path, proxy=proxy)
+
+
+def _loader(model: str, dtype: str, memory: float) -> "Callable[[Path | None], Loaded]":
+    """Loads the base once for each adapter that is asked for."""
+    try:
+        from midcourse.backends.local import LocalBackend, fast_dtype
+        from midcourse.model import load_model
+    except ImportError as error:
+        raise MissingExtra.of("train", "`midcourse studio` with a model in this process") from error
+    from midcourse.capture.studio.writer import Loaded
+
+    kind = fast_dtype() if dtype == "auto" else dtype
+
+    def load(adapter: Path | None) -> "Loaded":
+        made = load_model(model, dtype=kind, adapter=adapter)
+        backend = LocalBackend(made.model, made.tokenizer.eos, memory=int(memory * 1e9))
+        return Loaded(backend, made.tokenizer, made.ref, "local", backend.context)
+
+    return load
+
+
+# -- people ----------------------------------------------------------------------------------------------------------
+
+
+@users.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="The person's name in the record.")],
+    role: Annotated[str, typer.Option(help="annotator, or admin: queue, review, training, people.")] = "annotator",
+    url: Annotated[str, typer.Option(help="Where the studio is seen, for the link.")] = f"http://localhost:{PORT}/",
+    store: StoreOption = None,
+) -> None:
+    """Let somebody in; prints a link that signs them in once. For a known name: another link."""
+    from midcourse.capture.studio.access import new_link
+    from midcourse.capture.studio.journal import Journal
+
+    if role not in ("annotator", "admin"):
+        raise InputError(f"--role is annotator or admin, got {role!r}")
+    if not name.strip() or len(name) > 64 or not name.isprintable():
+        raise InputError("a name has 1 to 64 printable characters")
+    with Store(store) as kept:
+        journal = Journal(kept)
+        token, link = new_link(name)
+        journal.add("person", {"name": name, "role": role})
+        journal.add("link", link)
+    typer.echo(f"{url.rstrip('/')}/enter/{token}")
+    Console(stderr=True).print(f"For {name} ({role}), once, within 3 days.", highlight=False)
+
+
+@users.command("revoke")
+def revoke(
+    name: Annotated[str, typer.Argument(help="Who may no longer come in. What they wrote stays.")],
+    store: StoreOption = None,
+) -> None:
+    """Show somebody out; their sessions end within seconds."""
+    from midcourse.capture.studio.desk import Desk
+    from midcourse.capture.studio.journal import Journal
+
+    with Store(store, create=False) as kept:
+        journal = Journal(kept)
+        members = Desk(journal.since()).members
+        if name not in members:
+            raise InputError(f"there is nobody called {name!r}; there are: {', '.join(sorted(members)) or 'nobody'}")
+        journal.add("revoke", {"name": name})
+
+
+@users.command("list")
+def list_(store: StoreOption = None) -> None:
+    """Show who may come in."""
+    from midcourse.capture.studio.desk import Desk
+    from midcourse.capture.studio.journal import Journal
+
+    with Store(store, create=False) as kept:
+        desk = Desk(Journal(kept).since())
+    table = Table("name", "role", "", box=None, header_style="bold")
+    for member in desk.members.values():
+        signed_in = any(name == member.name for name, _ in desk.sessions.values())
+        table.add_row(member.name, member.role, "revoked" if member.revoked else "signed in" if signed_in else "")
+    Console().print(table)
