@@ -488,11 +488,7 @@ class Draft:
             started=self._stopped,
             created=self._clock(),
         )
-        before, after = self._standing(), Standing(change.head)
-        if change.kind == "local" and before.ahead is not None and change.chosen is not None:
-            moved = before.head.depth + change.head.depth - before.ahead.depth
-            seen = place_at(change.trajectory, change.head, max(change.chosen.depth, moved))
-            after = Standing(seen, ahead=change.head if seen.depth < change.head.depth else None)
+        before, after = self._standing(), steering.standing_after(change, self._standing())
         if self.store is not None:
             self.store.append_steer(steer, change.nodes, after.head)
         self._now = change.trajectory.with_(steers=(*change.trajectory.steers, steer))

@@ -10,10 +10,11 @@ from itertools import groupby
 
 from midcourse.drafts.cuts import LocalCut
 from midcourse.drafts.growth import before_token, grow, place_at
+from midcourse.drafts.history import Standing
 from midcourse.tokens import common_prefix
 from midcourse.types import Author, Kind, Node, Place, Rejected, Trajectory
 
-__all__ = ["Change", "first_turned_down", "replace_rest", "replace_within", "turn_down"]
+__all__ = ["Change", "first_turned_down", "replace_rest", "replace_within", "standing_after", "turn_down"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,15 @@ def turn_down(trajectory: Trajectory, head: Place, old: Place, ends: Sequence[in
         return None
     kind: Kind = "continued" if trajectory.path(old)[head.depth] in ends else "resampled"
     return Change(trajectory, (), kind, head, (Rejected(old, "shown", shown),), None, head)
+
+
+def standing_after(change: Change, before: Standing) -> Standing:
+    """Where the text stands after a steer: a kept tail that nobody had seen is still unseen."""
+    if change.kind != "local" or before.ahead is None or change.chosen is None:
+        return Standing(change.head)
+    moved = before.head.depth + change.head.depth - before.ahead.depth
+    seen = place_at(change.trajectory, change.head, max(change.chosen.depth, moved))
+    return Standing(seen, ahead=change.head if seen.depth < change.head.depth else None)
 
 
 def first_turned_down(trajectory: Trajectory, head: Place) -> tuple[int, ...]:
