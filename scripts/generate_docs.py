@@ -1,4 +1,4 @@
-"""Write docs/cli.md, docs/configuration.md and the README's tree from the code; with --check, only compare them.
+"""Write docs/cli.md, docs/configuration.md and parts of docs/losses.md and README.md; with --check, only compare them.
 
 The pages are committed, so that they can be read without running anything; scripts/check runs the check.
 """
@@ -38,18 +38,29 @@ FLOW = [
     "drafts/simulate",
     "drafts/fill",
     "capture/importers",
+    "tree/options",
     "tree/sides",
+    "tree/matching",
+    "tree/answers",
+    "tree/marks",
     "tree/token_tree",
     "tree/pack",
     "tree/attention",
     "tree/forward",
-    "objective/fork_loss",
-    "objective/baselines",
+    "objective/pairs",
+    "objective/settings",
+    "objective/registry",
+    "objective/losses",
+    "objective/margin",
+    "objective/retain",
+    "objective/step_loss",
     "train/config",
     "train/examples",
     "train/reference",
     "train/batch",
+    "train/adapter",
     "train/trainer",
+    "train/metrics",
     "train/drift",
     "train/guards",
     "train/checkpoint",
@@ -72,6 +83,9 @@ FLOW = [
 ]
 """The order in which data meets the modules; what is not named here follows at the end of its folder."""
 STAGES = {"store": 1, "drafts": 2, "capture": 3, "tree": 4, "objective": 5, "train": 6, "evaluate": 7, "publish": 8}
+FOLDED = {"objective/losses"}
+"""Folders of many alike, told of in one line."""
+LOSS_MARKS = ("<!-- losses: made by scripts/generate_docs.py from the registry -->", "<!-- /losses -->")
 WIDTH = 90
 NOTICE = "<!-- Made by scripts/generate_docs.py from the code; change it there. -->"
 
@@ -170,13 +184,34 @@ def configuration_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def losses_page() -> str:
+    """The page on losses with every one of them from the registry: formula, settings, source, when to use it."""
+    from midcourse.objective import all_losses
+    from midcourse.objective.settings import LossSettings
+
+    known = all_losses().values()
+    rows = [(f"[`{x.name}`](#{x.name})", f"`{x.also}`" if x.also else "", x.when) for x in known]
+    parts = [_table(("`loss_type`", "also known as", "when"), rows)]
+    for x in known:
+        values = {name: x.defaults.get(name, getattr(LossSettings(), name)) for name in (*x.settings, *x.defaults)}
+        settings = ", ".join(f"`{name}` {value:g}" for name, value in values.items())
+        parts += [f"### `{x.name}`", f"```\n{x.formula}\n```", f"Source: {x.source}"]
+        parts += [f"Settings and their defaults here: {settings}."] if settings else []
+    return _between("docs/losses.md", LOSS_MARKS, "\n\n".join(parts))
+
+
+def _between(name: str, marks: tuple[str, str], made: str) -> str:
+    """A page written by hand with what is made between two marks replaced."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    before, _, rest = text.partition(marks[0])
+    _, _, after = rest.partition(marks[1])
+    return before + marks[0] + "\n" + made + "\n" + marks[1] + after
+
+
 def readme() -> str:
     """The README with its tree of the package as it is on the disk."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    before, _, rest = text.partition(TREE_MARKS[0])
-    _, _, after = rest.partition(TREE_MARKS[1])
     lines = ["src/midcourse/", *_tree(ROOT / "src" / "midcourse", ROOT / "src" / "midcourse")]
-    return before + TREE_MARKS[0] + "\n```\n" + "\n".join(lines) + "\n```\n" + TREE_MARKS[1] + after
+    return _between("README.md", TREE_MARKS, "```\n" + "\n".join(lines) + "\n```")
 
 
 def _tree(folder: Path, top: Path) -> Iterator[str]:
@@ -190,7 +225,7 @@ def _tree(folder: Path, top: Path) -> Iterator[str]:
         stage = f" {STAGES[path.name]}" if folder == top and path.name in STAGES else ""
         source = path / "__init__.py" if path.is_dir() else path
         yield f"{indent + name + stage:26} {_idea(source)}".rstrip()
-        if path.is_dir():
+        if path.is_dir() and path.relative_to(top).as_posix() not in FOLDED:
             yield from _tree(path, top)
 
 
@@ -212,7 +247,11 @@ def _idea(path: Path) -> str:
 
 def _setting(field: Field[Any]) -> tuple[str, str, str]:
     default = field.default_factory() if field.default_factory is not MISSING else field.default
-    return f"`{field.name}`", _code(default), " ".join(str(field.metadata.get("help", "")).split())
+    return (
+        f"`{field.name}`",
+        field.metadata.get("shown") or _code(default),
+        " ".join(str(field.metadata.get("help", "")).split()),
+    )
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -232,7 +271,12 @@ def _link(name: str) -> str:
     return f"[`{name}`](#{name.replace(' ', '-')})"
 
 
-PAGES = {"docs/cli.md": cli_page, "docs/configuration.md": configuration_page, "README.md": readme}
+PAGES = {
+    "docs/cli.md": cli_page,
+    "docs/configuration.md": configuration_page,
+    "docs/losses.md": losses_page,
+    "README.md": readme,
+}
 
 
 def main() -> int:

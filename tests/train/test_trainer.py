@@ -14,11 +14,21 @@ from safetensors.torch import load_file
 
 from growing import Growing, random_trajectory, tiny_model
 from midcourse.errors import InputError, ModelError, TokenizerMismatch
+from midcourse.objective import all_losses
 from midcourse.train import SteerConfig, SteerTrainer
 from midcourse.train.drift import adapted
+from midcourse.types import Trajectory
 from training_run import tokenizer, trainer, weights
 
 RUN = Path(__file__).parents[1] / "training_run.py"
+
+
+def resampled(name: str, times: int) -> Trajectory:
+    """A text whose model was sent back to one place again and again."""
+    growing = Growing([1, 2], name).write([10, 11, 12, 13])
+    for n in range(times):
+        growing.steer(2, [], kind="resampled").write([20 + n, 30 + n])
+    return growing.write([40, 41]).value
 
 
 def trained(path: Path, **settings) -> dict[str, torch.Tensor]:
@@ -43,11 +53,32 @@ def test_however_it_is_cut_up_the_step_is_the_same(tmp_path: Path, other: dict):
         assert torch.allclose(one[name], two[name], rtol=1e-3, atol=1e-4), name
 
 
-@pytest.mark.parametrize("loss_type", ["fork", "dpo", "sft", "sft_full"])
-def test_every_loss_learns(tmp_path: Path, loss_type: str):
-    made = trainer(
-        str(tmp_path), loss_type=loss_type, num_train_epochs=12, per_device_train_batch_size=9, logging_steps=1
-    )
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss_type": "sft_full", "weigh_by": "trajectory"},
+        {"loss_type": "sigmoid", "whole_answers": True},
+        {"loss_type": "listwise", "weigh_by": "trajectory"},
+        {"resumed_tokens": 3, "sft_weight": 0.5},
+    ],
+    ids=lambda s: "-".join(map(str, s.values())),
+)
+def test_whatever_the_loss_small_rows_give_the_same_step(tmp_path: Path, settings: dict):
+    data = [*(random_trajectory(i) for i in range(6)), resampled("a", 3), resampled("b", 4)]
+    whole = trained(tmp_path / "a", data=data, per_device_train_batch_size=8, **settings)
+    cut = {"max_tokens": 24, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 8}
+    parts = trained(tmp_path / "b", data=data, **cut, **settings)
+    for name in whole:
+        assert torch.allclose(whole[name], parts[name], rtol=1e-3, atol=1e-4), name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [*({"loss_type": name} for name in all_losses()), {"loss_type": "sigmoid", "whole_answers": True}],
+    ids=lambda s: "-".join(map(str, s.values())),
+)
+def test_every_loss_learns(tmp_path: Path, settings: dict):
+    made = trainer(str(tmp_path), num_train_epochs=5, per_device_train_batch_size=9, logging_steps=1, **settings)
     made.train()
     losses = [h["loss"] for h in made.state.log_history if "loss" in h]
     assert losses[-1] < losses[0]

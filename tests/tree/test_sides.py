@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growing import Growing
-from midcourse.tree.sides import lcs_matched, read_sides
+from midcourse.tree.matching import lcs
+from midcourse.tree.sides import read_sides
 from midcourse.types import Place, Rejected, Steer
 
 
@@ -79,7 +80,7 @@ def test_a_fork_without_a_token_before_it_is_named():
 
 @given(st.lists(st.integers(0, 4), max_size=12), st.lists(st.integers(0, 4), max_size=12))
 def test_matched_tokens_are_a_common_subsequence(rejected: list[int], chosen: list[int]):
-    kept = [t for t, m in zip(rejected, lcs_matched(rejected, chosen), strict=True) if m]
+    kept = [t for t, m in zip(rejected, lcs(rejected, chosen)[0], strict=True) if m]
     rest = iter(chosen)
     assert all(t in rest for t in kept)
     if set(rejected) & set(chosen):

@@ -1,6 +1,20 @@
 """What is minimised: tensors in, (loss, metrics) out. No model, no tree, no configuration object."""
 
-from midcourse.objective.baselines import dpo_loss, sft_loss
-from midcourse.objective.fork_loss import PairLogps, Totals, fork_loss, side_sums, topk_kl
+from midcourse.objective.pairs import PairLogps, Totals
+from midcourse.objective.registry import Loss, all_losses, find_loss, pair_loss
+from midcourse.objective.retain import topk_kl
+from midcourse.objective.settings import LossSettings
+from midcourse.objective.step_loss import pair_values, step_loss
 
-__all__ = ["PairLogps", "Totals", "dpo_loss", "fork_loss", "sft_loss", "side_sums", "topk_kl"]
+__all__ = [
+    "Loss",
+    "LossSettings",
+    "PairLogps",
+    "Totals",
+    "all_losses",
+    "find_loss",
+    "pair_loss",
+    "pair_values",
+    "step_loss",
+    "topk_kl",
+]

@@ -55,6 +55,11 @@ def run_row(
 def _sides(row: Row, labels: np.ndarray[Any, Any], logps: Tensor, reference: Tensor) -> PairLogps:
     device = logps.device
     found = [(p, o) for t, o in zip(row.trees, row.offsets, strict=True) for p in t.pairs]
+    forks = np.unique(np.array([(o, p.fork) for p, o in found]).reshape(-1, 2), axis=0, return_inverse=True)[1]
+
+    def mask(side: str) -> Tensor:
+        values = np.concatenate([*(getattr(p, side) for p, _ in found), np.zeros(0, np.float32)])
+        return torch.as_tensor(values, dtype=torch.float32, device=device)
 
     def flat(side: str) -> tuple[Tensor, Tensor, Tensor]:
         arrays = [getattr(p, side) + o for p, o in found]
@@ -66,19 +71,19 @@ def _sides(row: Row, labels: np.ndarray[Any, Any], logps: Tensor, reference: Ten
 
     at_chosen, chosen_pair, chosen_step = flat("chosen")
     at_rejected, rejected_pair, rejected_step = flat("rejected")
-    mask = np.concatenate([*(p.rejected_mask for p, _ in found), np.zeros(0, np.float32)])
     return PairLogps(
         weight=torch.tensor([p.weight for p, _ in found], dtype=torch.float32, device=device),
-        paired=torch.tensor([len(p.rejected) > 0 for p, _ in found], dtype=torch.bool, device=device),
+        fork=torch.as_tensor(forks.reshape(-1), dtype=torch.int64, device=device),
         chosen=logps[at_chosen],
         ref_chosen=reference[at_chosen],
         chosen_pair=chosen_pair,
         chosen_step=chosen_step,
+        chosen_mask=mask("chosen_mask"),
         rejected=logps[at_rejected],
         ref_rejected=reference[at_rejected],
         rejected_pair=rejected_pair,
         rejected_step=rejected_step,
-        rejected_mask=torch.as_tensor(mask, dtype=torch.float32, device=device),
+        rejected_mask=mask("rejected_mask"),
     )
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from transformers import TrainingArguments
 
 from midcourse import __version__
 from midcourse.train.config import SteerConfig
@@ -12,24 +15,10 @@ from midcourse.types import ModelRef
 __all__ = ["STEER_SETTINGS", "write_card", "write_record"]
 
 STEER_SETTINGS = [
-    "loss_type",
-    "beta",
-    "decay",
-    "window",
-    "sft_weight",
-    "retain_weight",
-    "retain_margin",
-    "text_weight",
-    "max_drift",
-    "max_tokens",
-    "lora_r",
-    "lora_alpha",
-    "learning_rate",
-    "num_train_epochs",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "seed",
+    *(f.name for f in fields(SteerConfig) if f.name not in {g.name for g in fields(TrainingArguments)}),
+    *("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "seed"),
 ]
+"""All that steers add, and what else decides what a run learns."""
 
 
 def write_record(folder: Path, base: ModelRef, config: SteerConfig, facts: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ step, checkpoints that are whole, λ under a drift budget. Everything else is th
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 from collections import defaultdict
@@ -19,22 +18,21 @@ from torch import Tensor
 from transformers import Trainer
 
 from midcourse.errors import InputError
-from midcourse.model import load_model
-from midcourse.objective import Totals, dpo_loss, fork_loss, sft_loss, side_sums
-from midcourse.tokens import TextTokenizer
+from midcourse.objective import LossSettings, Totals, find_loss, step_loss
 from midcourse.train import checkpoint, guards, output
+from midcourse.train.adapter import open_model, was_trained, with_lora
 from midcourse.train.batch import RowTensors, run_row, totals
 from midcourse.train.config import SteerConfig
 from midcourse.train.drift import DevDrift, adapted
 from midcourse.train.examples import Examples, to_trees
 from midcourse.train.limits import READING, disk_named, memory_named
+from midcourse.train.metrics import Seen, pair_metrics
 from midcourse.train.reference import ReferenceCache
 from midcourse.tree.attention import attention_kind
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.forward import choose_path
 from midcourse.tree.pack import Row, pack
-from midcourse.tree.token_tree import TokenTree, TreeOptions, split_tree
-from midcourse.types import ModelRef
+from midcourse.tree.token_tree import TokenTree, split_tree
 
 __all__ = ["SteerTrainer"]
 
@@ -77,25 +75,23 @@ class SteerTrainer(Trainer):
     ) -> None:
         if train_dataset is None:
             raise InputError("SteerTrainer needs `train_dataset`: rows of steers or trajectories")
-        model, self.text_tokenizer, self.base = _model(model, processing_class)
-        options = TreeOptions(
-            window=args.window,
-            retain_margin=args.retain_margin,
+        model, self.text_tokenizer, self.base = open_model(model, processing_class)
+        options = args.tree_options(
             max_depth=getattr(model.config.get_text_config(), "max_position_embeddings", None),
-            text={"sft": "spans", "sft_full": "full"}.get(args.loss_type, "none"),
+            end_ids=self.text_tokenizer.eos,
         )
         self.examples = to_trees(train_dataset, self.text_tokenizer, options)
         self.dev: Examples | None = None
         if eval_dataset is not None:
             self.dev = to_trees(eval_dataset, self.text_tokenizer, options)
-        self.retain_weight = args.retain_weight
+        self.loss = find_loss(args.loss_type)
+        self.retain_weight = args.loss_settings().retain_weight
         self.forward_path: ForwardPath
         self.forward_path, reason = choose_path(model)
         if args.forward_path != "auto":
             self.forward_path, reason = cast(ForwardPath, args.forward_path), None
         if reason:
             logger.warning("This model is trained one row per branch, which is slower: %s", reason)
-        trees = [part for tree in self.examples.trees for part in split_tree(tree, args.max_tokens)]
         key = {
             "weights": self.base.weights,
             "dtype": str(model.dtype),
@@ -106,20 +102,16 @@ class SteerTrainer(Trainer):
         folder = Path(args.reference_cache or Path(args.output_dir) / "reference")
         self.references = ReferenceCache(folder, key, args.retain_top_k, args.logits_memory)
         if args.use_peft and not hasattr(model, "disable_adapter"):
-            model = _with_lora(model, args, peft_config)
-        self._seen: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        self._steps_seen = 0
-        self._fell = [0, 0]
+            model = with_lora(model, args, peft_config)
+        self._seen = Seen()
         self._beside: Path | None = None
         self._drift: DevDrift | None = None
         super().__init__(
             model=model,
             args=args,
             data_collator=list,
-            train_dataset=trees,  # a list is all a map-style dataset needs to be
-            eval_dataset=[p for tree in self.dev.trees for p in split_tree(tree, args.max_tokens)]
-            if self.dev
-            else None,
+            train_dataset=list(self.examples.trees),  # a list is all a map-style dataset needs to be
+            eval_dataset=list(self.dev.trees) if self.dev else None,
             **kwargs,
         )
         self.model_accepts_loss_kwargs = True
@@ -141,8 +133,9 @@ class SteerTrainer(Trainer):
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """The micro-batches of one optimizer step and the denominators over all of them and all ranks."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self._steps_seen += 1
-        local = asdict(totals([tree for batch in batches for tree in batch]))
+        trees = [tree for batch in batches for tree in batch]
+        self._seen.step(trees)
+        local = asdict(totals(trees))
         gathered = self.accelerator.gather(torch.tensor([list(local.values())], dtype=torch.float64, device=device))
         return batches, Totals(**dict(zip(local, gathered.sum(0).tolist(), strict=True)))
 
@@ -151,7 +144,8 @@ class SteerTrainer(Trainer):
         # In half precision the same tree packed otherwise gives other numbers: each has a row of its own, as its
         # reference had.
         alone = self.accelerator.unwrap_model(model).dtype != torch.float32
-        rows = [Row.of([t]) for t in inputs] if alone else pack(inputs, self.args.max_tokens)
+        trees = self.parts(inputs)
+        rows = [Row.of([t]) for t in trees] if alone else pack(trees, self.args.max_tokens)
         total = torch.zeros((), device=self.args.device)
         for n, row in enumerate(rows):
             last = n == len(rows) - 1
@@ -160,44 +154,40 @@ class SteerTrainer(Trainer):
                 total += super().training_step(model, {"row": row}, num_items_in_batch)
         return total
 
+    def parts(self, trees: Iterable[TokenTree]) -> list[TokenTree]:
+        """Trees over the budget in parts. Done here and not before, a batch holds the same whichever the budget."""
+        return [part for tree in trees for part in split_tree(tree, self.args.max_tokens)]
+
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The loss of one row, normalised by the step's denominators."""
         row: Row = inputs["row"]
-        retain = self.args.loss_type == "fork" and self.retain_weight > 0
+        retain = self.retain_weight > 0
         references = [self.references.entry(t) for t in row.trees]
         read = run_row(model, row, references, self.forward_path, retain=retain, memory=self.args.logits_memory)
         loss, metrics = self._loss(read, num_items_in_batch)
-        self._note(row, read, metrics)
+        self._seen.note(row, read, metrics, self._settings)
         if self.accelerator.num_processes > 1:  # DDP averages gradients; the denominators are already global
             loss = loss * self.accelerator.num_processes
         return (loss, read) if return_outputs else loss
 
+    @property
+    def _settings(self) -> LossSettings:
+        """The numbers as they stand now: λ may have answered to drift."""
+        settings: LossSettings = self.args.loss_settings(retain_weight=self.retain_weight)
+        return settings
+
     def _loss(self, read: RowTensors, step: Totals) -> tuple[Tensor, dict[str, Tensor]]:
-        args = self.args
-        if args.loss_type == "dpo":
-            return dpo_loss(read.pairs, step, beta=args.beta)
-        if args.loss_type in ("sft", "sft_full"):
-            return sft_loss(read.text_logps, read.text_weight, step)
-        return fork_loss(
-            read.pairs,
-            read.retained_kl,
-            read.text_logps,
-            read.text_weight,
-            step,
-            beta=args.beta,
-            decay=args.decay,
-            sft_weight=args.sft_weight,
-            retain_weight=self.retain_weight,
-            text_weight=args.text_weight,
+        return step_loss(
+            self.loss, read.pairs, read.retained_kl, read.text_logps, read.text_weight, step, self._settings
         )
 
     # -- before the first step --------------------------------------------------------------------------------------
 
     def _prepare_reference(self, *, fresh: bool) -> None:
         """Cache the reference of every tree, then check the two invariants that training rests on."""
-        trees = list(self.train_dataset) + list(self.eval_dataset or [])
+        trees = self.parts([*self.train_dataset, *(self.eval_dataset or [])])
         model = self.model
         if self.forward_path == "packed":
             guards.check_packed_equals_rows(model, trees)
@@ -210,35 +200,17 @@ class SteerTrainer(Trainer):
                 )
         self.references.fill(model, trees, self.forward_path, _progress(len(trees), self.args.disable_tqdm))
         if self.dev is not None and self._drift is None:
-            self._drift = DevDrift.of(model, cast(list[TokenTree], self.eval_dataset), self.forward_path)
-        if fresh and not _was_trained(model):
+            self._drift = DevDrift.of(model, self.parts(self.dev.trees), self.forward_path)
+        if fresh and not was_trained(model):
             some = trees[:: max(1, len(trees) // 3)][:3]
             guards.check_policy_is_reference(model, some, [self.references.entry(t) for t in some], self.forward_path)
 
     # -- metrics ---------------------------------------------------------------------------------------------------
 
-    def _note(self, row: Row, read: RowTensors, metrics: dict[str, Tensor]) -> None:
-        for name, value in metrics.items():  # parts of the loss: they add up over the rows of a step
-            self._seen[name][0] += float(value)
-        pairs = len(read.pairs.weight)
-        for name, value in _pair_metrics(read, self.args.beta, self.args.decay).items():
-            self._add(name, float(value) * pairs, pairs)
-        self._add("tree/token_ratio", sum(t.branch_tokens for t in row.trees), len(row))
-        delta = _chosen_delta(read)
-        self._fell[0] += int((delta < -0.05).sum())
-        self._fell[1] += len(delta)
-
-    def _add(self, name: str, value: float, weight: float) -> None:
-        self._seen[name][0] += value
-        self._seen[name][1] += weight
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the means of what was seen since the last time."""
-        if "loss" in logs and self._seen:
-            logs = {**logs, **{name: v / (w or self._steps_seen) for name, (v, w) in self._seen.items()}}
-            logs["retain_weight"] = self.retain_weight
-            self._seen.clear()
-            self._steps_seen = 0
+        if "loss" in logs and self._seen.values:
+            logs = {**logs, **self._seen.means(), "retain_weight": self.retain_weight}
         super().log(logs, start_time)
 
     def evaluate(
@@ -246,6 +218,7 @@ class SteerTrainer(Trainer):
     ) -> dict[str, float]:
         """Loss, rewards and drift on the dev part; adapts λ when `max_drift` is set."""
         trees: list[TokenTree] = list(eval_dataset if eval_dataset is not None else self.eval_dataset or [])
+        trees = self.parts(trees)
         if not trees:
             raise InputError("there is no dev part to evaluate on: give `eval_dataset`, or more prompts")
         self.references.fill(self.model, trees, self.forward_path, lambda: None)
@@ -256,21 +229,22 @@ class SteerTrainer(Trainer):
                 read = run_row(self.model, Row.of([tree]), [self.references.entry(tree)], self.forward_path)
                 loss, _ = self._loss(read, step)
             sums["loss"].append(float(loss) * len(trees))
-            for name, value in _pair_metrics(read, self.args.beta, self.args.decay).items():
+            for name, value in pair_metrics(read.pairs, self._settings).items():
                 sums[name].append(float(value))
         metrics = {f"{metric_key_prefix}_{n}": sum(v) / len(v) for n, v in sums.items()}
         if self._drift is not None:
             drift = self._drift.measure(self.model, self.forward_path)
             metrics[f"{metric_key_prefix}_drift/kl_retained"] = drift
             if self.args.max_drift is not None:
-                self.retain_weight = adapted(self.retain_weight, self.args.retain_weight, drift, self.args.max_drift)
-        if self._fell[1] and self._fell[0] > _FALLING * self._fell[1]:
-            share = self._fell[0] / self._fell[1]
+                start = self.args.loss_settings().retain_weight
+                self.retain_weight = adapted(self.retain_weight, start, drift, self.args.max_drift)
+        share = self._seen.forget_falls()
+        if share > _FALLING:
             logger.warning(
-                "The chosen text became less likely on %.0f%% of steers. Raise sft_weight, or lower learning_rate",
+                "The chosen text became less likely on %.0f%% of steers. Raise sft_weight or displacement_guard, or "
+                "lower learning_rate",
                 100 * share,
             )
-        self._fell = [0, 0]
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -342,88 +316,3 @@ def _progress(count: int, quiet: bool) -> Any:
             bar.close()
 
     return step
-
-
-def _chosen_delta(read: RowTensors) -> Tensor:
-    """[P] Σ_j ρ(c_j): how the log-probability of each chosen text moved."""
-    x = read.pairs
-    moved = (x.chosen - x.ref_chosen).detach()
-    return moved.new_zeros(len(x.weight)).index_add(0, x.chosen_pair, moved)
-
-
-def _pair_metrics(read: RowTensors, beta: float, decay: float) -> dict[str, Tensor]:
-    x = read.pairs
-    if not len(x.weight):
-        return {}
-    count = len(x.weight)
-    with torch.no_grad():
-        plus, minus = side_sums(x, decay)
-        sums = [
-            v.new_zeros(count).index_add(0, p, v) for v, p in ((x.chosen, x.chosen_pair), (x.rejected, x.rejected_pair))
-        ]
-    metrics = {
-        "rewards/chosen": beta * plus.mean(),
-        "logps/chosen": sums[0].mean(),
-        "logps/chosen_delta": _chosen_delta(read).mean(),
-    }
-    if x.paired.any():
-        margin = (plus - minus)[x.paired]
-        metrics |= {
-            "rewards/rejected": beta * minus[x.paired].mean(),
-            "rewards/margins": beta * margin.mean(),
-            "rewards/accuracies": (margin > 0).float().mean(),
-            "logps/rejected": sums[1][x.paired].mean(),
-        }
-    return {name: value.detach() for name, value in metrics.items()}
-
-
-def _model(model: Any, processing_class: Any) -> tuple[Any, TextTokenizer, ModelRef]:
-    if isinstance(model, (str, Path)):
-        loaded = load_model(model)
-        return loaded.model, loaded.tokenizer, loaded.ref
-    if processing_class is None:
-        raise InputError("a loaded model needs `processing_class`: its tokenizer")
-    if not isinstance(processing_class, TextTokenizer):
-        eos = processing_class.eos_token
-        processing_class = TextTokenizer(
-            processing_class.backend_tokenizer, template=processing_class.chat_template, eos=[eos] if eos else []
-        )
-    name = getattr(model.config, "_name_or_path", "") or type(model).__name__
-    return model, processing_class, ModelRef(name, _weights_in_memory(model))
-
-
-def _weights_in_memory(model: Any) -> str:
-    """Hash of the base weights of a loaded model; adapter weights do not count."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        if "lora_" not in name:
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:32]
-
-
-def _was_trained(model: Any) -> bool:
-    """Whether an adapter does not start at zero, as one that is trained further does not."""
-    return any(bool(p.any()) for n, p in model.named_parameters() if "lora_B" in n)
-
-
-def _with_lora(model: Any, args: SteerConfig, peft_config: Any) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    targets: Any = args.lora_target_modules
-    if targets != "all-linear":
-        targets = [t.strip() for t in targets.split(",")]
-    config = peft_config or LoraConfig(
-        r=args.lora_r,
-        lora_alpha=args.lora_alpha,
-        lora_dropout=args.lora_dropout,
-        target_modules=targets,
-        task_type="CAUSAL_LM",
-    )
-    if getattr(config, "init_lora_weights", True) not in (True, "gaussian"):
-        raise InputError(
-            f"init_lora_weights is {config.init_lora_weights!r}, which changes the base weights, and then the base is "
-            "no reference. Use True or 'gaussian'"
-        )
-    torch.manual_seed(args.seed)  # the adapter's start belongs to the run's seed
-    return get_peft_model(model, config)

@@ -4,12 +4,16 @@ Tokens stand in depth-first order, side branches at their fork before the trunk 
 exactly k < q < end[k]. That one array is the attention mask. Pure NumPy; it knows no model and no loss.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from midcourse.tree.answers import answer_sides
+from midcourse.tree.marks import trunk_marks
+from midcourse.tree.options import TreeOptions
 from midcourse.tree.sides import Side, read_sides
 from midcourse.types import Teaches, Trajectory
 
@@ -20,33 +24,22 @@ FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class TreeOptions:
-    """What of a trajectory is run and learnt from."""
-
-    window: int = 64
-    """Most chosen tokens of a steer that are learnt from (W)."""
-    retain_margin: int = 4
-    """Tokens before each fork that are not retained, since people stop late."""
-    max_depth: int | None = None
-    """The model's context in tokens; what lies deeper is left out and named."""
-    text: str = "none"
-    """Which trunk tokens carry plain next-token weight: `none`, `spans` (what the person put), `full` (all after the
-    prompt: the corrected text). A trajectory that teaches `instructions` or `text` has at least `spans`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Pair:
     """Chosen against rejected token indices of one tree."""
 
     steer: str
     chosen: IntArray
-    """[n] indices of the chosen tokens, fork first."""
+    """[n] indices of the chosen tokens, fork first; empty when only what was turned down is known."""
     rejected: IntArray
     """[m] indices of the rejected tokens, fork first; empty when no rejected side is known."""
     rejected_mask: FloatArray
     """[m] 1 where the token is pushed down, 0 where it also stands in the chosen text or was not seen."""
     weight: float
     """The steer's weight over the number of rejected at its fork."""
+    chosen_mask: FloatArray
+    """[n] 1 where the token differs from the rejected side, 0 where it also stands there."""
+    fork: int = 0
+    """Number of its fork within the tree; several rejected at one fork have the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +62,8 @@ class TokenTree:
     split: str | None = None
     teaches: Teaches = "steers"
     """What it is an example of."""
+    source: str | None = None
+    """Under which name a run counts it, where that is not what it teaches."""
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -144,7 +139,7 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
     """Build the tree of a trajectory: its trunk, and below it every rejected branch within the windows."""
     options = options or TreeOptions()
     limit = options.max_depth or 1 << 62
-    fits, skipped = _fitting_sides(trajectory, options.window, limit)
+    fits, skipped = _fitting_sides(trajectory, options, limit)
     trie = _Trie()
     trunk_ids = trajectory.path(trajectory.head)[:limit]
     trunk = trie.insert(trunk_ids)
@@ -162,17 +157,13 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
     index = np.empty(len(order), dtype=np.int64)
     index[order] = np.arange(len(order))
     authors = trajectory.authors(trajectory.head)[:limit]
-    retain = np.zeros(len(order), dtype=bool)
-    retain[index[[t for t, a in zip(trunk, authors, strict=True) if a == "model"]]] = True
-    nll = np.zeros(len(order), dtype=np.float32)
-    if options.text != "none" or trajectory.learns_text:
-        wanted = ("person", "model") if options.text == "full" else ("person",)
-        nll[index[[t for t, a in zip(trunk, authors, strict=True) if a in wanted]]] = 1.0
     pairs = tuple(replace(p, chosen=index[p.chosen], rejected=index[p.rejected]) for p in pairs)
+    if options.per_trajectory and pairs:
+        whole = sum(p.weight for p in pairs)
+        pairs = tuple(replace(p, weight=p.weight / whole) for p in pairs) if whole else pairs
     parent = np.array([index[trie.parent[i]] if trie.parent[i] >= 0 else -1 for i in order], dtype=np.int64)
-    retain[parent < 0] = False
-    nll[parent < 0] = 0.0
-    _release(retain, pairs, parent, options.retain_margin)
+    sides = [(p.chosen, p.rejected) for p in pairs]
+    retain, nll = trunk_marks(parent, index[trunk], authors, sides, options, learns_text=trajectory.learns_text)
     tree = TokenTree(
         id=trajectory.id,
         token_ids=np.array([trie.token[i] for i in order], dtype=np.int64),
@@ -189,59 +180,56 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
     return BuiltTree(tree, tuple(skipped))
 
 
-def _fitting_sides(trajectory: Trajectory, window: int, limit: int) -> tuple[list[Side], list[str]]:
+def _fitting_sides(trajectory: Trajectory, options: TreeOptions, limit: int) -> tuple[list[Side], list[str]]:
     """The sides of all steers that count and end within `limit` tokens, and a sentence for each that is left out."""
     skipped: list[str] = []
     sides: list[Side] = []
-    for steer in trajectory.steers:
-        if steer.counts:
-            read, why = read_sides(trajectory, steer, window)
-            sides += read
-            skipped += why
+    if options.whole_answers or trajectory.teaches == "pairs":
+        sides, skipped = answer_sides(trajectory, options)
+    else:
+        for steer in trajectory.steers:
+            if steer.counts:
+                read, why = read_sides(trajectory, steer, options.window, options)
+                sides += read
+                skipped += why
+    if options.without_rejected == "skip":
+        known = [s for s in sides if s.rejected]
+        skipped += [f"steer {s.steer.id}: no rejected side is known" for s in sides if not s.rejected]
+        sides = known
     fits = [s for s in sides if len(s.prefix) + max(len(s.chosen), len(s.rejected)) <= limit]
     for side in sides:
         if side not in fits:
-            depth = len(side.prefix) + len(side.chosen)
+            depth = len(side.prefix) + max(len(side.chosen), len(side.rejected))
             skipped.append(f"steer {side.steer.id}: it ends at token {depth}, beyond the context of {limit} tokens")
     return fits, skipped
 
 
-def _release(retain: npt.NDArray[np.bool_], pairs: tuple[Pair, ...], parent: IntArray, margin: int) -> None:
-    """Clear `retain` on both sides of each pair, and on the `margin` tokens before its fork: people stop late."""
-    for pair in pairs:
-        retain[pair.chosen] = False
-        retain[pair.rejected] = False
-        before = parent[pair.chosen[0]]
-        for _ in range(margin):
-            if before < 0:
-                break
-            retain[before] = False
-            before = parent[before]
+_UNCORRECTED = 0.25
+"""What a stop without a correction weighs beside a steer: that something was wrong says less than what is right."""
 
 
 def _pairs(placed: list[tuple[Side, list[int], list[int]]], trie: _Trie) -> tuple[tuple[Pair, ...], list[str]]:
     """Pairs with their weights, none of which pushes down a token that another one pushes up."""
-    at_fork: dict[tuple[int, ...], int] = {}
-    for side, _, rejected in placed:
-        if rejected:
-            key = (side.steer.fork.depth, *side.prefix[: side.steer.fork.depth])
-            at_fork[key] = at_fork.get(key, 0) + 1
+    keys = [(s.steer.fork.depth, *s.prefix[: s.steer.fork.depth]) for s, _, _ in placed]
+    forks = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+    at_fork = Counter(key for key, (_, _, rejected) in zip(keys, placed, strict=True) if rejected)
     raised = {i for _, chosen, _ in placed for i in chosen}
     pairs: list[Pair] = []
     skipped: list[str] = []
-    for side, chosen, rejected in placed:
+    for key, (side, chosen, rejected) in zip(keys, placed, strict=True):
         mask = [c and i not in raised for i, c in zip(rejected, side.counted, strict=True)]
-        if rejected and not mask[0]:
+        if rejected and not mask[side.shared]:
             skipped.append(f"steer {side.steer.id}: what it rejects at its fork, another steer chose")
             continue
-        key = (side.steer.fork.depth, *side.prefix[: side.steer.fork.depth])
         pairs.append(
             Pair(
                 steer=side.steer.id,
                 chosen=np.array(chosen, dtype=np.int64),
                 rejected=np.array(rejected, dtype=np.int64),
                 rejected_mask=np.array(mask, dtype=np.float32),
-                weight=side.steer.weight / max(1, at_fork.get(key, 1)),
+                weight=side.steer.weight / max(1, at_fork[key]) * (1.0 if chosen else _UNCORRECTED),
+                chosen_mask=np.array(side.changed, dtype=np.float32),
+                fork=forks[key],
             )
         )
     return tuple(pairs), skipped
@@ -305,25 +293,25 @@ def restrict(tree: TokenTree, pairs: Sequence[int], keep: Iterable[int], *, part
 def split_tree(tree: TokenTree, max_tokens: int) -> list[TokenTree]:
     """Cut a tree over the budget into trees that repeat what their pairs need above them; sums over them are unchanged.
 
-    A single pair that needs more than `max_tokens` stays one tree over the budget.
+    The pairs of a single fork that need more than `max_tokens` stay one tree over the budget.
     """
     if len(tree) <= max_tokens:
         return [tree]
-    items: list[tuple[int, int, tuple[int, ...]]] = [
-        (
-            int(max(p.chosen.max(), p.rejected.max() if len(p.rejected) else -1)),
-            n,
-            (*map(int, p.chosen), *map(int, p.rejected)),
-        )
-        for n, p in enumerate(tree.pairs)
-    ]
-    items += [(int(i), -1, (int(i),)) for i in np.flatnonzero(tree.retain | (tree.nll_weight > 0))]
+    # What is compared at one fork stays in one part: a listwise loss sums over it.
+    forks: dict[int, list[int]] = {}
+    for n, pair in enumerate(tree.pairs):
+        forks.setdefault(pair.fork, []).append(n)
+    items: list[tuple[int, list[int], list[int]]] = []
+    for members in forks.values():
+        indices = [int(i) for n in members for side in (tree.pairs[n].chosen, tree.pairs[n].rejected) for i in side]
+        items.append((max(indices), members, indices))
+    items += [(int(i), [], [int(i)]) for i in np.flatnonzero(tree.retain | (tree.nll_weight > 0))]
     parts: list[TokenTree] = []
     seen: set[int] = set()
     pairs: list[int] = []
     keep: list[int] = []
 
-    def grown(indices: tuple[int, ...]) -> set[int]:
+    def grown(indices: list[int]) -> set[int]:
         fresh: set[int] = set()
         for i in indices:
             while i >= 0 and i not in seen and i not in fresh:
@@ -331,13 +319,14 @@ def split_tree(tree: TokenTree, max_tokens: int) -> list[TokenTree]:
                 i = int(tree.parent[i])
         return fresh
 
-    for _, n, indices in sorted(items):
+    for _, members, indices in sorted(items):
         fresh = grown(indices)
         if seen and len(seen) + len(fresh) > max_tokens:
             parts.append(restrict(tree, pairs, keep, part=f"/{len(parts)}"))
             seen, pairs, keep = set(), [], []
             fresh = grown(indices)
         seen |= fresh
-        (pairs if n >= 0 else keep).append(n if n >= 0 else indices[0])
+        pairs += members
+        keep += [] if members else indices
     parts.append(restrict(tree, pairs, keep, part=f"/{len(parts)}"))
     return parts

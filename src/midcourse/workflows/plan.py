@@ -123,7 +123,7 @@ def _rows(trainer: SteerTrainer, trees: list[TokenTree]) -> Iterator[Row]:
     size = trainer.args.per_device_train_batch_size
     alone = trainer.model.dtype != torch.float32
     for start in range(0, len(trees), size):
-        batch = trees[start : start + size]
+        batch = trainer.parts(trees[start : start + size])
         yield from [Row.of([t]) for t in batch] if alone else pack(batch, trainer.args.max_tokens)
 
 
@@ -133,7 +133,7 @@ def _seconds(trainer: SteerTrainer, speed: Speed, rows: list[Row], epochs: float
     def passes(trees: list[TokenTree]) -> float:
         return sum(speed.forward.at(row_flops(config, parameters, Row.of([t]))) for t in trees)
 
-    dev, trees = _dev(trainer), list(trainer.train_dataset)
+    dev, trees = trainer.parts(_dev(trainer)), trainer.parts(trainer.train_dataset)
     a_pass = sum(speed.training.at(row_flops(config, parameters, row)) for row in rows)
     looks = _looks(trainer, epochs * len(rows), epochs)
     return Seconds(

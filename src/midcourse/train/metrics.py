@@ -1,0 +1,117 @@
+"""What a run shows of itself: margins, rewards, how the chosen text moves, each kind of example apart.
+
+Means over what was seen since the last log; parts of the loss add up over the rows of a step. It changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from midcourse.objective import PairLogps
+from midcourse.objective.margin import localized_sums
+from midcourse.objective.settings import LossSettings
+from midcourse.train.batch import RowTensors
+from midcourse.tree.pack import Row
+from midcourse.tree.token_tree import TokenTree
+
+__all__ = ["Seen", "pair_metrics"]
+
+_FELL = -0.05
+"""Nats below which a chosen text counts as having become less likely."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """Sums of metrics between two logs."""
+
+    steps: int = 0
+    values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
+    fell: int = 0
+    """Chosen texts that became less likely since `forget_falls`."""
+    looked: int = 0
+
+    def step(self, trees: Iterable[TokenTree]) -> None:
+        """Count the examples of a step, each kind apart."""
+        self.steps += 1
+        for tree in trees:
+            kind = tree.source or tree.teaches
+            self.values[f"examples/{kind}"][0] += 1
+            self.values[f"tokens/{kind}"][0] += len(tree)
+
+    def note(self, row: Row, read: RowTensors, parts: dict[str, Tensor], settings: LossSettings) -> None:
+        """Take in one row: the parts of its loss, its pairs, what kinds of example it holds."""
+        for name, value in parts.items():  # they add up over the rows of a step
+            self.values[name][0] += float(value)
+        for name, value in pair_metrics(read.pairs, settings).items():
+            self._add(name, float(value) * len(read.pairs), len(read.pairs))
+        rows = sum(t.branch_tokens for t in row.trees)
+        if rows:
+            self._add("tree/token_ratio", rows, sum(len(t) for t in row.trees if t.pairs))
+        self._text(row, read)
+        delta = _chosen_delta(read.pairs)
+        self.fell += int((delta < _FELL).sum())
+        self.looked += len(delta)
+
+    def _text(self, row: Row, read: RowTensors) -> None:
+        """Next-token loss of each kind of example."""
+        nll = -read.text_logps.detach()
+        at = 0
+        for tree in row.trees:
+            kind = tree.source or tree.teaches
+            weights = tree.nll_weight[tree.nll_weight != 0]
+            mine = nll[at : at + len(weights)]
+            at += len(weights)
+            if len(mine):
+                total = float((mine * torch.as_tensor(weights, device=mine.device)).sum())
+                self._add(f"text_nll/{kind}", total, float(weights.sum()))
+
+    def _add(self, name: str, value: float, weight: float) -> None:
+        self.values[name][0] += value
+        self.values[name][1] += weight
+
+    def means(self) -> dict[str, float]:
+        """Means since the last call, then nothing is left."""
+        means = {name: v / (w or self.steps or 1) for name, (v, w) in self.values.items()}
+        self.values.clear()
+        self.steps = 0
+        return means
+
+    def forget_falls(self) -> float:
+        """The share of chosen texts that became less likely since the last call."""
+        share = self.fell / self.looked if self.looked else 0.0
+        self.fell = self.looked = 0
+        return share
+
+
+def _chosen_delta(x: PairLogps) -> Tensor:
+    """[P'] Σ_j ρ(c_j), how the log-probability of each chosen text moved, for the pairs that have one."""
+    return x.per_pair(chosen=x.moved_chosen.detach())[x.chosen_length > 0]
+
+
+def pair_metrics(x: PairLogps, settings: LossSettings) -> dict[str, Tensor]:
+    """Means over the pairs of a row; rewards are the localized sums times β, whatever the loss."""
+    if not len(x):
+        return {}
+    with torch.no_grad():
+        plus, minus = localized_sums(x, settings)
+        chosen, rejected = x.per_pair(chosen=x.chosen), x.per_pair(rejected=x.rejected)
+    metrics: dict[str, Tensor] = {}
+    has = x.chosen_length > 0
+    if has.any():
+        metrics |= {
+            "rewards/chosen": settings.beta * plus[has].mean(),
+            "logps/chosen": chosen[has].mean(),
+            "logps/chosen_delta": _chosen_delta(x).mean(),
+        }
+    if x.paired.any():
+        margin = (plus - minus)[x.paired]
+        metrics |= {
+            "rewards/rejected": settings.beta * minus[x.paired].mean(),
+            "rewards/margins": settings.beta * margin.mean(),
+            "rewards/accuracies": (margin > 0).float().mean(),
+            "logps/rejected": rejected[x.paired].mean(),
+        }
+    return {name: value.detach() for name, value in metrics.items()}
