@@ -1,13 +1,16 @@
 """Debian's Chromium, driven by Playwright; the page's modules as they are served."""
 
+import contextlib
 import functools
 import http.server
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from capture.studio.page.opened import Open, running
+from capture.studio.page.told import Told
 
 import midcourse
 
@@ -52,3 +55,37 @@ def modules(browser: "sync_api.Browser", files: str) -> Iterator["sync_api.Page"
     page.evaluate("() => { globalThis.use = (name) => import(new URL(`/js/${name}`, location.href).href); }")
     yield page
     page.close()
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Callable[..., Open]]:
+    """Opens a studio that says the given texts."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(*texts: str, prompts: Sequence[str] = ("Say something.",), **told: object) -> Open:
+            return stack.enter_context(running(Told(texts, **told), tmp_path / "steers.db", prompts))
+
+        yield open_one
+
+
+@pytest.fixture
+def tab(browser: "sync_api.Browser") -> Iterator[Callable[..., "sync_api.Page"]]:
+    """Opens a tab in a fresh profile; an error in the page fails the test."""
+    contexts, wrong = [], []
+
+    def open_tab(address: str, **context: object) -> "sync_api.Page":
+        one = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
+        contexts.append(one)
+        page = one.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda e: wrong.append(f"{e}\n{e.stack}"))
+        page.on("console", lambda m: wrong.append(m.text) if "Content Security" in m.text else None)
+        page.goto(address)
+        page.wait_for_function("globalThis.midcourse?.state.link.status === 'live'")
+        return page
+
+    yield open_tab
+    for one in contexts:
+        one.close()
+    assert not wrong, wrong
+

@@ -5,7 +5,7 @@ import { get, patch, post } from './rest.js';
 const STATES = { waiting: 'waiting', open: 'open', done: 'done', skipped: 'skipped', removed: 'removed' };
 
 export async function homePage(node, { go, studio, toast }) {
-  const [drafts, queue] = await Promise.all([get('api/drafts'), get('api/queue').catch(() => null)]);
+  const [drafts, queue] = await Promise.all([get('api/drafts').catch(() => []), get('api/queue').catch(() => null)]);
   const open = drafts.filter((d) => d.status === 'open');
   const closed = drafts.filter((d) => d.status !== 'open').slice(0, 12);
   const admin = studio.state.me?.role !== 'annotator';

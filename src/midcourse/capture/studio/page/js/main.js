@@ -21,10 +21,17 @@ let table = bindings(now.keys);
 
 const url = new URL('ws', document.baseURI);
 url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-const socket = new Socket({ url, event: (e) => studio.heard(e), link: (link) => studio.dispatch({ type: 'link', link }), place: () => studio.place() });
+const socket = new Socket({ url, event: (e) => studio.heard(e), link: (link) => studio.dispatch({ type: 'link', link }), place: () => studio.place(), gone });
 const studio = new Studio(socket, now);
 const pages = new Pages({ node: byId('page'), studio, go, toast });
 const said = new Said();
+
+/** The draft that was shown is not there any more, or never was. */
+function gone(error) {
+  if (error.code === 'offline' || error.code === 'lost') return;
+  toast(error.message, 'bad');
+  location.hash = '#/';
+}
 
 function toast(message, tone = 'plain') { studio.dispatch({ type: 'toast', message, tone }); }
 

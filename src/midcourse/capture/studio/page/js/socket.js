@@ -11,7 +11,8 @@ const SILENCE = 10_000;
 const FINAL = { 4401: 'signed-out', 4403: 'refused', 4409: 'outdated' };
 
 export class Socket {
-  /** @param given `{url, event(e), link(l), place()}`: place says draft, epoch and seq of the last event handled */
+  /** @param given `{url, event(e), link(l), place(), gone(e)}`: place says draft, epoch and seq of the last event
+   *   handled, gone that this draft cannot be shown */
   constructor(given) {
     Object.assign(this, given);
     this.asked = new Map();
@@ -26,7 +27,7 @@ export class Socket {
     clearTimeout(this.again);
     const socket = new WebSocket(this.url);
     this.socket = socket;
-    socket.onopen = () => this.send({ cmd: 'hello', protocol: PROTOCOL, ...this.place() }).catch(() => {});
+    socket.onopen = () => this.send({ cmd: 'hello', protocol: PROTOCOL, ...this.place() }).catch((error) => this.gone?.(error));
     socket.onmessage = ({ data }) => socket === this.socket && this.heard(JSON.parse(data));
     socket.onclose = ({ code }) => socket === this.socket && this.closed(code);
   }

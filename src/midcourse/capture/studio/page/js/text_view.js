@@ -12,7 +12,7 @@ const FENCE = /^\s*(```|~~~)/;
 export function doubt(group) {
   if (group.logprob === null || group.by === 'person') return 0;
   const p = Math.exp(group.logprob);
-  return p > 0.7 ? 0 : p > 0.45 ? 1 : p > 0.25 ? 2 : p > 0.1 ? 3 : 4;
+  return p > 0.5 ? 0 : p > 0.3 ? 1 : p > 0.15 ? 2 : p > 0.05 ? 3 : 4;
 }
 
 export class TextView {

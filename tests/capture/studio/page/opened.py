@@ -1,0 +1,83 @@
+"""The real server in the test's own process, and looking into the page's state."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from capture.studio.page.told import Told, tokenizer
+
+from midcourse.backends.protocol import Sampling
+from midcourse.capture.studio.app import create_app
+from midcourse.capture.studio.office import Office
+from midcourse.capture.studio.prompts import entries
+from midcourse.capture.studio.writer import Loaded, Writer
+from midcourse.store.db import Store
+from midcourse.types import ModelRef, Steer
+
+__all__ = ["Open", "begin", "running", "until", "view"]
+
+
+@dataclass
+class Open:
+    """A studio that runs, and the store it writes to."""
+
+    address: str
+    store: Store
+    told: Told
+    server: uvicorn.Server
+
+    def steers(self) -> list[Steer]:
+        """All steers in the store, oldest first."""
+        found = [s for t in self.store.trajectories() for s in t.steers]
+        return sorted(found, key=lambda s: s.created or 0.0)
+
+    def text(self, draft: str | None = None) -> str:
+        """The text that the store has, of the only draft or a named one."""
+        one = self.store.trajectory(draft) if draft else next(iter(self.store.trajectories()))
+        ids = one.path(one.head)[len(one.nodes[0].token_ids) :]
+        return tokenizer().decode([i for i in ids if i not in tokenizer().eos])
+
+
+@contextlib.contextmanager
+def running(told: Told, path: Path, prompts: Sequence[str] = ("Say something.",), **more: object) -> Iterator[Open]:
+    """The real server in this process, with a told backend in place of a model."""
+    with Store(str(path)) as store:
+        office = Office(store)
+        office.add_now("prompt", entries(prompts, people=1))
+        loaded = Loaded(told, tokenizer(), ModelRef("told", "0" * 64))
+        app = create_app(office, Writer(lambda _: loaded), sampling=Sampling(max_new_tokens=30_000, alternatives=9))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False, ws_max_size=2_000_000))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield Open(f"http://127.0.0.1:{port}/", store, told, server)
+        finally:
+            server.should_exit = True
+            thread.join(15)
+
+
+def view(page: Any, path: str) -> Any:
+    """Something of the page's state, `view.phase`."""
+    return page.evaluate("(path) => path.split('.').reduce((o, k) => o?.[k], globalThis.midcourse.state)", path)
+
+
+def until(page: Any, what: str) -> None:
+    """Waits until an expression over the state `s` is true."""
+    page.wait_for_function(f"(() => {{ const s = globalThis.midcourse.state; return {what}; }})()")
+
+
+def begin(page: Any) -> None:
+    """The first prompt of the queue, by keyboard, until words are seen."""
+    page.keyboard.press("Enter")
+    until(page, "s.view.phase === 'stream' && s.view.shown > 3")
