@@ -81,7 +81,7 @@ def tab(browser: "sync_api.Browser") -> Iterator[Callable[..., "sync_api.Page"]]
         page.on("pageerror", lambda e: wrong.append(f"{e}\n{e.stack}"))
         page.on("console", lambda m: wrong.append(m.text) if "Content Security" in m.text else None)
         page.goto(address)
-        page.wait_for_function("globalThis.midcourse?.state.link.status === 'live'")
+        page.wait_for_selector("body[data-link=live]")
         return page
 
     yield open_tab

@@ -37,6 +37,14 @@ class Open:
         found = [s for t in self.store.trajectories() for s in t.steers]
         return sorted(found, key=lambda s: s.created or 0.0)
 
+    def soon(self) -> str:
+        """The text that the store has when it has come to rest: what was seen is told a moment later."""
+        before, end = None, time.monotonic() + 5
+        while (now := self.text()) != before and time.monotonic() < end:
+            before = now
+            time.sleep(0.25)
+        return now
+
     def text(self, draft: str | None = None) -> str:
         """The text that the store has, of the only draft or a named one."""
         one = self.store.trajectory(draft) if draft else next(iter(self.store.trajectories()))
@@ -72,9 +80,14 @@ def view(page: Any, path: str) -> Any:
     return page.evaluate("(path) => path.split('.').reduce((o, k) => o?.[k], globalThis.midcourse.state)", path)
 
 
-def until(page: Any, what: str) -> None:
-    """Waits until an expression over the state `s` is true."""
-    page.wait_for_function(f"(() => {{ const s = globalThis.midcourse.state; return {what}; }})()")
+def until(page: Any, what: str, seconds: float = 15.0) -> None:
+    """Waits until an expression over the state `s` is true. (The page's CSP forbids Playwright's own way.)"""
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"(() => {{ const s = globalThis.midcourse.state; return Boolean({what}); }})()"):
+        if time.monotonic() > end:
+            now = page.evaluate("JSON.stringify([midcourse.state.view, {...midcourse.state.draft, doc: 0}, midcourse.state.link])")
+            raise AssertionError(f"not within {seconds} s: {what}\n{now}")
+        page.wait_for_timeout(20)
 
 
 def begin(page: Any) -> None:

@@ -190,6 +190,7 @@ const LINKS = {
 
 function frame(state) {
   const { draft, link, trouble, view } = state;
+  document.body.dataset.link = link.status;
   const banner = byId('banner');
   const says = link.status === 'live' ? trouble?.message : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
   banner.hidden = !says;

@@ -32,7 +32,9 @@ export class Studio {
   dispatch(action) {
     const before = this.state;
     this.state = reduce(before, action);
-    if (this.state !== before) for (const listener of this.listeners) listener(this.state, before, action);
+    if (this.state === before) return;
+    for (const listener of this.listeners) listener(this.state, before, action);
+    if (before.view.phase === 'stream' && this.state.view.phase === 'pause' && action.type !== 'freeze') this.report();
   }
 
   /** stream | pause | done | type | closed | home */
@@ -259,12 +261,14 @@ export class Studio {
     if (now - this.reported > 500) this.report(now);
   }
 
-  report(now) {
+  /** What has been seen: now and then while it runs, and at once where the text came to rest. */
+  report(now = performance.now()) {
     this.reported = now;
     const shown = seenTokens(this.state);
-    if (shown === this.told || this.state.draft.mode !== 'streaming') return;
-    this.told = shown;
-    this.quietly({ cmd: 'shown', shown });
+    const mark = `${this.state.draft.id}/${this.state.draft.rev}/${shown}`;
+    if (mark === this.told) return;
+    this.told = mark;
+    this.quietly({ cmd: this.state.draft.mode === 'streaming' ? 'shown' : 'stop', shown });
   }
 
   /** Alternatives of a place that came without them are asked for. */
