@@ -85,9 +85,9 @@ class Room:
         self._rendering = Rendering(draft.tokenizer)
         self._tokens: list[TokenView] = []
         self._parts: tuple[PartView, ...] = ()
-        self._steers: dict[str, SteerView] = {}
         self._opened = draft.tokenizer.decode(draft.token_ids[: draft.prompt_length]).rstrip().endswith("<think>")
         self._redraw()
+        self._steers = self._steers_now()
 
     # -- tabs and events -------------------------------------------------------------------------------------------
 
@@ -296,10 +296,7 @@ class Room:
             self.rev += 1
             self._send_patch(patch, self._tokens[patch.at :])
         self.shown = self.draft.seen
-        now = views.steer_views(self.draft.tokenizer, self.draft.peek, self.draft.prompt_length, self.draft.received)
-        for id, steer in now.items():
-            tags, note = self.office.desk.steer_tags.get(id, ((), None))
-            steer = steer.model_copy(update={"tags": tags, "reason": note or steer.reason})
+        for id, steer in self._steers_now().items():
             if self._steers.get(id) != steer:
                 self._steers[id] = steer
                 self.emit(events.SteerEvent, steer=steer)
@@ -312,9 +309,15 @@ class Room:
         d = self.draft
         fresh = views.written(d.tokenizer, d.peek, d.received, d.prompt_length, self._rendering.ends, patch.at)
         self._tokens[patch.at :] = fresh
-        if not self._steers:
-            self._steers = views.steer_views(d.tokenizer, d.peek, d.prompt_length, d.received)
         return patch
+
+    def _steers_now(self) -> dict[str, SteerView]:
+        d, notes = self.draft, self.office.desk.steer_tags
+        found = {}
+        for id, steer in views.steer_views(d.tokenizer, d.peek, d.prompt_length, d.received).items():
+            tags, note = notes.get(id, ((), None))
+            found[id] = steer.model_copy(update={"tags": tags, "reason": note or steer.reason})
+        return found
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

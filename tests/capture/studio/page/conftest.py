@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from capture.studio.page.opened import Open, running
-from capture.studio.page.told import Told
 
 import midcourse
+from capture.studio.page.opened import Open, running
+from capture.studio.page.told import Told
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: scripts/setup")
 PAGE = Path(midcourse.__file__).parent / "capture" / "studio" / "page"
@@ -88,4 +88,3 @@ def tab(browser: "sync_api.Browser") -> Iterator[Callable[..., "sync_api.Page"]]
     for one in contexts:
         one.close()
     assert not wrong, wrong
-

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from capture.studio.page.told import Told, tokenizer
 
+from capture.studio.page.told import Told, tokenizer
 from midcourse.backends.protocol import Sampling
 from midcourse.capture.studio.app import create_app
 from midcourse.capture.studio.office import Office
@@ -63,7 +63,9 @@ def running(told: Told, path: Path, prompts: Sequence[str] = ("Say something.",)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False, ws_max_size=2_000_000))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=port, log_config=None, access_log=False, ws_max_size=2_000_000)
+        )
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
@@ -85,7 +87,9 @@ def until(page: Any, what: str, seconds: float = 15.0) -> None:
     end = time.monotonic() + seconds
     while not page.evaluate(f"(() => {{ const s = globalThis.midcourse.state; return Boolean({what}); }})()"):
         if time.monotonic() > end:
-            now = page.evaluate("JSON.stringify([midcourse.state.view, {...midcourse.state.draft, doc: 0}, midcourse.state.link])")
+            now = page.evaluate(
+                "JSON.stringify([midcourse.state.view, {...midcourse.state.draft, doc: 0}, midcourse.state.link])"
+            )
             raise AssertionError(f"not within {seconds} s: {what}\n{now}")
         page.wait_for_timeout(20)
 

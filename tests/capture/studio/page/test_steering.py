@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from capture.studio.page.opened import begin, until, view
 from capture.studio.page.told import tokenizer
 
@@ -28,7 +29,9 @@ def stopped_at(page: Any, word: str) -> None:
     until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
     page.keyboard.press("Home")
     for _ in range(60):
-        here = page.evaluate("(() => { const s = midcourse.state; return s.draft.doc.groups.items[s.view.cursor]?.text.trim(); })()")
+        here = page.evaluate(
+            "(() => { const s = midcourse.state; return s.draft.doc.groups.items[s.view.cursor]?.text.trim(); })()"
+        )
         if here == word:
             return
         page.keyboard.press("ArrowRight")
@@ -93,7 +96,9 @@ def test_alt_enter_keeps_the_tail(studio: Callable[..., Any], tab: Callable[...,
     assert run.soon() == STORY.replace("home", "far", 1)
 
 
-def test_alt_down_replaces_more_words_and_delete_removes_one(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+def test_alt_down_replaces_more_words_and_delete_removes_one(
+    studio: Callable[..., Any], tab: Callable[..., Any]
+) -> None:
     run = studio(STORY + "<end>", pause=0.002)
     page = tab(run.address)
     begin(page)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from drafts.scripted import tokenizer
-
 from midcourse.backends.protocol import Sampling, Token
 
 __all__ = ["Told", "tokenizer"]
