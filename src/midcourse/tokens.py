@@ -153,7 +153,12 @@ class TextTokenizer:
 
     def to_bytes(self, token_ids: Sequence[int]) -> bytes:
         """The bytes of a span of tokens, whatever stands around it."""
-        return b"".join(self.token_bytes(i) for i in token_ids)
+        return b"".join(self.pieces(token_ids))
+
+    def pieces(self, token_ids: Sequence[int]) -> list[bytes]:
+        """The bytes of each token of a span."""
+        known = self._bytes
+        return [known[i] if i in known else self.token_bytes(i) for i in token_ids]
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of a span, special tokens included; bytes that are no whole character show as U+FFFD."""
@@ -161,7 +166,7 @@ class TextTokenizer:
 
     def byte_ends(self, token_ids: Sequence[int]) -> list[int]:
         """For each token the byte offset at which it ends."""
-        return list(accumulate(len(self.token_bytes(i)) for i in token_ids))
+        return list(accumulate(map(len, self.pieces(token_ids))))
 
     def check_ids(self, token_ids: Sequence[int]) -> None:
         """Refuse ids outside the vocabulary.
@@ -169,6 +174,8 @@ class TextTokenizer:
         Raises:
             InputError: Some id is negative or at least `size`.
         """
+        if not token_ids or (min(token_ids) >= 0 and max(token_ids) < self.size):
+            return
         for i in token_ids:
             if not 0 <= i < self.size:
                 raise InputError(f"token id {i} lies outside the vocabulary (0 to {self.size - 1})")

@@ -112,7 +112,7 @@ class Node:
         """Make a node below `parent`, after its first `offset` tokens (default: all of them)."""
         kept = 0 if parent is None else len(parent.token_ids) if offset is None else offset
         above = None if parent is None else parent.id
-        ids = tuple(int(i) for i in token_ids)
+        ids = tuple(map(int, token_ids))
         return cls(
             node_id(above, kept, ids, tokenizer),
             above,

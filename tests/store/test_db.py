@@ -234,7 +234,14 @@ def test_a_stream_is_stored_in_batches(store: Store) -> None:
 
     with pytest.raises(RuntimeError):
         store.add_many(rows(), batch=3)
-    assert [t.id for t in store.trajectories()] == [f"t{i}" for i in range(6)]
+    assert [t.id for t in store.trajectories()] == [f"t{i}" for i in range(7)], "what was complete is stored"
+
+
+def test_a_batch_that_fails_leaves_those_before_it(store: Store) -> None:
+    bad = small("bad", prompt=99).with_(head=Place("nowhere", 1))
+    with pytest.raises(InputError, match="nowhere"):
+        store.add_many([*(small(f"t{i}", prompt=i) for i in range(4)), bad, small("later")], batch=3)
+    assert [t.id for t in store.trajectories()] == ["t0", "t1", "t2"]
 
 
 def test_the_default_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Killed at any moment, a store opens again and holds every steer that was acknowledged."""
 
+import os
 import random
 import signal
 import subprocess
@@ -55,3 +56,79 @@ def test_kill_9(tmp_path: Path, seed: int) -> None:
         assert set(acknowledged) <= {s.id for s in kept}
         assert kept == whole.steers[: len(kept)]
     assert len(acknowledged) >= 3
+
+
+NURSERY = """
+import os, sys
+from midcourse.store import Store
+sys.path.insert(0, sys.argv[1])
+from trees import small
+
+def say(*words):
+    os.write(1, (" ".join(words) + "\\n").encode())
+
+def steers(path):
+    whole = small("a", steers=300)
+    with Store(path) as store:
+        store.add(whole.with_(nodes=whole.nodes[:1], head=whole.head.__class__(whole.nodes[0].id, 3), steers=()))
+        done = {s.id for s in store.trajectory("a").steers}
+        for k, steer in enumerate(whole.steers):
+            if steer.id not in done:
+                store.append_steer(steer, whole.nodes[1 + 2 * k : 3 + 2 * k])
+                say("kept", steer.id)
+
+def batches(path):
+    with Store(path) as store:
+        for k in range(300):
+            made = [small(f"t{k}-{n}", prompt=1000 * k + n) for n in range(5)]
+            store.add_many(made)
+            say("kept", *(s.id for t in made for s in t.steers))
+
+for line in sys.stdin:
+    how, path = line.split()
+    child = os.fork()
+    if child == 0:
+        {"steers": steers, "batches": batches}[how](path)
+        os._exit(0)
+    say("pid", str(child))
+    os.waitpid(child, 0)
+    say("dead")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["steers", "batches"])
+def test_100_kills_at_random_points(tmp_path: Path, how: str) -> None:
+    """Two hundred in all, from before the file is made to the middle of a transaction."""
+    chance = random.Random(how)
+    acknowledged: set[str] = set()
+    killed_at_work = 0
+    command = [sys.executable, "-c", NURSERY, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        for n in range(100):
+            path = tmp_path / f"{n // 5}.db"  # each store is killed five times
+            if n % 5 == 0:
+                acknowledged = set()
+            nursery.stdin.write(f"{how} {path}\n")
+            nursery.stdin.flush()
+            before = len(acknowledged)
+            pid = 0
+            for line in nursery.stdout:
+                what, *ids = line.split()
+                if what == "kept":
+                    acknowledged.update(ids)
+                if what == "pid":
+                    pid = int(ids[0])
+                    time.sleep(chance.uniform(0, 0.25))
+                    os.kill(pid, signal.SIGKILL)
+                if what == "dead":
+                    break
+            killed_at_work += len(acknowledged) > before
+            with Store(path) as store:
+                assert store.verify() == [], f"kill {n}"
+                kept = {s.id for t in store.trajectories() for s in t.steers}
+            assert acknowledged <= kept, f"kill {n} lost steers"
+        nursery.stdin.close()
+    assert killed_at_work >= 30, "most of them were killed while they wrote"

@@ -9,6 +9,7 @@ belong together.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from midcourse.errors import InputError
@@ -126,14 +127,16 @@ class _Weaver:
         raw = answer.encode()
         if self.prompt_ids is not None:
             below = self.tokenizer.encode(answer)
-            if self.tokenizer.to_bytes(below) != raw:
+            pieces = self.tokenizer.pieces(below)
+            if b"".join(pieces) != raw:
                 raise InputError(_LOSSY)
-            return _Path([*self.prompt_ids, *below], [0] * len(self.prompt_ids) + self.tokenizer.byte_ends(below))
+            return _Path([*self.prompt_ids, *below], [0] * len(self.prompt_ids) + list(accumulate(map(len, pieces))))
         assert isinstance(self.prompt, str)
         ids = self.tokenizer.encode_prompt(self.prompt + answer)
-        if not self.tokenizer.to_bytes(ids).endswith(self.prompt.encode() + raw):
+        pieces = self.tokenizer.pieces(ids)
+        if not b"".join(pieces).endswith(self.prompt.encode() + raw):
             raise InputError(_LOSSY)
-        ends = self.tokenizer.byte_ends(ids)
+        ends = list(accumulate(map(len, pieces)))
         start = (ends[-1] if ends else 0) - len(raw)  # a BOS or a dummy space may stand before the prompt
         return _Path(ids, [end - start for end in ends])
 

@@ -17,6 +17,10 @@ from midcourse.types import Node, Place, Rejected, State, Status, Steer, Traject
 
 __all__ = ["Store"]
 
+BATCH_TOKENS = 250_000
+"""Tokens after which a transaction of `add_many` ends. Ids are hashes, so that each new row touches another page of an
+index: the more rows share a transaction, the fewer pages are written twice. More tokens would only take memory."""
+
 
 class Store:
     """Trajectories and steers in SQLite (a path) or PostgreSQL (a URL).
@@ -67,18 +71,33 @@ class Store:
         with self._write() as connection:
             return writing.add_batch(connection, [trajectory]) > 0
 
-    def add_many(self, trajectories: Iterable[Trajectory], *, batch: int = 100) -> int:
-        """Store trajectories as they come, `batch` to a transaction: an error keeps the batches before it.
+    def add_many(self, trajectories: Iterable[Trajectory], *, batch: int = 500) -> int:
+        """Store trajectories as they come, at most `batch` or about BATCH_TOKENS tokens to a transaction.
+
+        When the stream breaks off with an error, what had come before it is stored.
 
         Returns:
             How many brought something new.
         """
-        added = 0
-        stream = iter(trajectories)
-        for first in stream:
-            part = [first, *(t for _, t in zip(range(batch - 1), stream, strict=False))]
+        added, tokens = 0, 0
+        part: list[Trajectory] = []
+
+        def flush() -> int:
+            full = part.copy()
+            part.clear()
             with self._write() as connection:
-                added += writing.add_batch(connection, part)
+                return writing.add_batch(connection, full)
+
+        try:
+            for trajectory in trajectories:
+                part.append(trajectory)
+                tokens += sum(len(node.token_ids) for node in trajectory.nodes)
+                if len(part) >= batch or tokens >= BATCH_TOKENS:
+                    tokens = 0
+                    added += flush()
+        finally:
+            if part:
+                added += flush()
         return added
 
     def append_nodes(self, trajectory: str, nodes: Sequence[Node], head: Place | None = None) -> None:

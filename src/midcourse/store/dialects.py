@@ -18,6 +18,10 @@ from midcourse.errors import InputError, MissingExtra, StoreError
 __all__ = ["backup", "clear_errors", "connect", "damage", "insert_new", "lone", "read_url", "schema_lock", "where"]
 
 
+CACHE = 64 * 1024
+"""Kilobytes of pages that SQLite keeps, so that what one transaction touches is written once."""
+
+
 def read_url(url: str | Path | None) -> sa.URL:
     """The database that is meant: a URL, a path, or by default `MIDCOURSE_STORE`, else ./midcourse.db."""
     given = url if url is not None else os.environ.get("MIDCOURSE_STORE") or "midcourse.db"
@@ -65,6 +69,7 @@ def _on_connect(raw: Any, _: Any) -> None:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA cache_size=-{CACHE}")
     finally:
         cursor.close()
 
