@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from midcourse.cli.planning import show
 from midcourse.errors import InputError, MidcourseError
 from midcourse.model import load_model
 from midcourse.train import SteerConfig, SteerTrainer
+from midcourse.train.progress import ProgressFile
 from midcourse.types import Trajectory
 from midcourse.workflows.plan import make_plan
 
@@ -20,9 +22,13 @@ _FEW = 10
 """Below so many prompts none is held out."""
 
 
-def run(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, resume: bool) -> None:
+def run(
+    settings: dict[str, Any], plan: dict[str, Any], console: Console, *, resume: bool, progress: Path | None = None
+) -> None:
     """Train and save the adapter."""
     trainer = _trainer(settings, plan, console)
+    if progress is not None:
+        trainer.add_callback(ProgressFile(progress))
     _tell(trainer.examples, trainer.dev, console)
     trainer.train(resume_from_checkpoint=resume or None)
     trainer.save_model()

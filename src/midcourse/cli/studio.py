@@ -11,6 +11,7 @@ from rich.table import Table
 
 from midcourse.errors import InputError, MissingExtra
 from midcourse.store.db import Store
+from midcourse.types import ModelRef
 
 if TYPE_CHECKING:
     from midcourse.capture.studio.writer import Loaded
@@ -34,7 +35,7 @@ def studio(
         str, typer.Option(help="float32, bfloat16, or auto: bfloat16 where the processor has it.")
     ] = "auto",
     prompts: Annotated[
-        Path | None, typer.Option(help="JSONL or text file of prompts to put in the queue; known ones are passed over.")
+        Path | None, typer.Option(help="JSONL or text file of prompts for the queue; known ones are passed over.")
     ] = None,
     guidelines: Annotated[Path | None, typer.Option(help="Markdown file shown beside the text.")] = None,
     people: Annotated[int, typer.Option(min=1, help="How many people each prompt of --prompts should go to.")] = 1,
@@ -50,9 +51,7 @@ def studio(
     proxy: Annotated[str, typer.Option(help="Addresses whose X-Forwarded headers are believed.")] = "127.0.0.1",
     memory: Annotated[float, typer.Option(min=0, help="GB for the model's caches of recent branches.")] = 2.0,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = False,
-    dev: Annotated[
-        bool, typer.Option("--dev", hidden=True, help="Read the page's files anew for each request.")
-    ] = False,
+    dev: Annotated[bool, typer.Option("--dev", hidden=True, help="Read the page anew for each request.")] = False,
 ) -> None:
     """Open the studio: watch the model write, stop it, put it right, let it go on.
 
@@ -79,6 +78,7 @@ def studio(
             max_new_tokens=max_new_tokens,
             adapter=adapter,
             model=model,
+            store=str(kept.url.database) if kept.url.get_backend_name() == "sqlite" else store,
             dev=dev,
         )
         made = open_studio(
@@ -109,7 +109,8 @@ def _loader(model: str, dtype: str, memory: float) -> "Callable[[Path | None], L
     def load(adapter: Path | None) -> "Loaded":
         made = load_model(model, dtype=kind, adapter=adapter)
         backend = LocalBackend(made.model, made.tokenizer.eos, memory=int(memory * 1e9))
-        return Loaded(backend, made.tokenizer, made.ref, "local", backend.context)
+        wrote = made.ref if adapter is None else ModelRef(f"{made.ref.name}+{adapter.name}", made.ref.weights)
+        return Loaded(backend, made.tokenizer, wrote, "local", backend.context)
 
     return load
 

@@ -30,6 +30,9 @@ def train(
         bool, typer.Option("--dry_run", help="Print trees, tokens, steps, expected time and peak memory, and stop.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --dry_run: print the plan as JSON.")] = False,
+    progress: Annotated[
+        Path | None, typer.Option(help="Append one JSON line a logged step to this file, for whoever watches.")
+    ] = None,
 ) -> None:
     """Train an adapter on steers.
 
@@ -53,7 +56,7 @@ def train(
     if dry_run:
         dry(settings, plan, console, as_json=as_json)
     else:
-        run(settings, plan, console, resume=resume)
+        run(settings, plan, console, resume=resume, progress=progress)
 
 
 def _yaml(path: Path | None) -> dict[str, Any]:

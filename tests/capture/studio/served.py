@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
 import uvicorn
 from scripted import tokenizer
 from websockets.sync.client import connect
@@ -58,9 +59,13 @@ class Served:
         self.url = f"http://127.0.0.1:{port}/"
         self.origin = f"http://127.0.0.1:{port}"
         self.studio = app.state.studio
+        self.open = contextlib.ExitStack()
 
     def page(self, cookie: str | None = None, **hello) -> "Page":
         return Page(self, cookie, hello)
+
+    def client(self, **headers: str) -> httpx.Client:
+        return self.open.enter_context(httpx.Client(base_url=self.url, headers={"Origin": self.origin, **headers}))
 
 
 @contextlib.contextmanager
@@ -80,9 +85,11 @@ def serve(folder: Path, backend: Babbler | None = None, **settings) -> Iterator[
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
+        served = Served(folder, backend, port, app)
         try:
-            yield Served(folder, backend, port, app)
+            yield served
         finally:
+            served.open.close()
             server.should_exit = True
             thread.join(20)
             assert not thread.is_alive()
@@ -91,7 +98,8 @@ def serve(folder: Path, backend: Babbler | None = None, **settings) -> Iterator[
 def opened(served: Served, **options):
     """A bare socket."""
     options.setdefault("origin", served.origin)
-    return connect(f"ws://127.0.0.1:{served.port}/ws", max_size=None, **options).__enter__()
+    made = connect(f"ws://127.0.0.1:{served.port}/ws", max_size=None, close_timeout=2, **options)
+    return served.open.enter_context(made)
 
 
 class Page:

@@ -7,9 +7,8 @@ import asyncio
 import contextlib
 import logging
 import mimetypes
-from collections import Counter
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -26,10 +25,14 @@ from midcourse.capture.studio.guard import Guard, problem
 from midcourse.capture.studio.office import Office
 from midcourse.capture.studio.protocol import json_schema
 from midcourse.capture.studio.rooms import Rooms
-from midcourse.capture.studio.socket import Socket, Visitor
+from midcourse.capture.studio.routes import add_routes
+from midcourse.capture.studio.socket import Socket
+from midcourse.capture.studio.state import Studio
+from midcourse.capture.studio.training import Plan
+from midcourse.capture.studio.training_routes import add_training
 from midcourse.capture.studio.writer import Writer
 
-__all__ = ["Studio", "create_app"]
+__all__ = ["create_app"]
 
 log = logging.getLogger("midcourse.studio")
 _SWEEP_EVERY = 60.0
@@ -40,34 +43,8 @@ _DOOR = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Midcourse
 <p>This link signs you in once, on this device.</p><button autofocus>Enter the studio</button></form></html>"""
 
 
-@dataclass
-class Studio:
-    """What the routes share."""
-
-    office: Office
-    writer: Writer
-    rooms: Rooms
-    access: Access
-    sockets: set[Socket] = field(default_factory=set)
-    counts: Counter[str] = field(default_factory=Counter)
-    ready: bool = False
-    dev: bool = False
-    """Read the page's files anew for each request."""
-
-    def can(self, visitor: Visitor) -> tuple[str, ...]:
-        """What this server lets this person do."""
-        return ("alternatives", "queue", "review", "train") if visitor.role == "admin" else ("alternatives",)
-
-    def tell_all(self, event: Any, *, admins: bool = False) -> None:
-        """Send an event that belongs to no draft to every tab."""
-        text = event.model_dump_json(by_alias=True)
-        for socket in list(self.sockets):
-            if not admins or socket.visitor.role == "admin":
-                socket.send(text)
-
-
 def create_app(
-    office: Office, writer: Writer, *, sampling: Sampling, name: str | None = None, dev: bool = False
+    office: Office, writer: Writer, *, sampling: Sampling, plan: Plan, name: str | None = None, dev: bool = False
 ) -> FastAPI:
     """The application; `app.state.studio` is its `Studio`."""
     access = Access(office, name=name) if name else Access(office)
@@ -82,6 +59,7 @@ def create_app(
         for task in tasks:
             task.cancel()
         studio.tell_all(events.Notice(about="shutdown", message="the studio is being stopped"))
+        await trainings.stop()
         await studio.rooms.close()
         for socket in list(studio.sockets):
             socket.close()
@@ -91,6 +69,8 @@ def create_app(
     _socket_route(app, studio)
     _door_routes(app, studio)
     _machine_routes(app, studio)
+    add_routes(app, studio)
+    trainings = add_training(app, studio, plan)
     _page_routes(app, studio)
     app.add_middleware(Guard, access=access, counts=studio.counts)
     return app
@@ -121,7 +101,9 @@ def _socket_route(app: FastAPI, studio: Studio) -> None:
     @app.websocket("/ws")
     async def ws(socket: WebSocket) -> None:
         visitor = studio.access.visitor(socket.cookies)
-        if visitor is None:
+        if visitor is not None:
+            studio.seen[visitor.name] = time.time()
+        else:
             await socket.accept()
             await socket.close(4401, "sign in")
             return

@@ -1,5 +1,6 @@
 """From the command line's settings to an application that is ready to serve."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from midcourse.backends.protocol import Sampling
 from midcourse.capture.studio.app import create_app
 from midcourse.capture.studio.office import Office
 from midcourse.capture.studio.prompts import entries, read_prompts
+from midcourse.capture.studio.training import Plan
 from midcourse.capture.studio.writer import Loaded, Writer
 from midcourse.errors import InputError
 from midcourse.store.db import Store
@@ -25,6 +27,8 @@ class Opening:
     """How the studio is opened."""
 
     model: str = "builtin"
+    store: str | None = None
+    """As `midcourse train` takes it; None: the path of the store."""
     adapter: Path | None = None
     runs: Path = Path("runs")
     prompts: Path | None = None
@@ -34,6 +38,8 @@ class Opening:
     temperature: float = 0.0
     max_new_tokens: int = 512
     dev: bool = False
+    command: tuple[str, ...] = (sys.executable, "-m", "midcourse")
+    """How `midcourse` is called to train."""
 
 
 def open_studio(
@@ -72,7 +78,8 @@ def open_studio(
     sampling = Sampling(
         max_new_tokens=opening.max_new_tokens, temperature=opening.temperature, alternatives=ALTERNATIVES
     )
-    return create_app(office, writer, sampling=sampling, name=opening.name, dev=opening.dev)
+    plan = Plan(opening.store or store.name, opening.model, opening.runs, opening.command)
+    return create_app(office, writer, sampling=sampling, plan=plan, name=opening.name, dev=opening.dev)
 
 
 def found_adapters(runs: Path) -> dict[str, Path]:
