@@ -24,7 +24,7 @@ export class BarView {
   }
 
   draw(state, mode) {
-    const set = mode === 'pause' && state.view.cutting ? 'cutting' : mode;
+    const set = mode === 'pause' && state.view.cutting ? 'cutting' : mode === 'waiting' ? 'type' : mode;
     const { undo = 0, redo = 0 } = state.draft ?? {};
     this.node.hidden = !state.draft;
     fill(this.node, [set, undo > 0, redo > 0, Boolean(state.view.pending)], () => ACTIONS[set]

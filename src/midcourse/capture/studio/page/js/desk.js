@@ -9,6 +9,8 @@ import { TimelineView } from './timeline_view.js';
 import { TreeView } from './tree_view.js';
 import { selection } from './hand.js';
 
+export const NARROW = matchMedia('(max-width: 900px)');
+
 export class Desk {
   constructor(studio, does) {
     this.studio = studio;
@@ -94,7 +96,8 @@ export class Desk {
   beside(state) {
     const side = byId('side');
     const what = this.studio.settings.side;
-    side.hidden = what === 'none';
+    side.hidden = what === 'none' || (NARROW.matches && !this.sheet);
+    if (side.hidden) return;
     if (what === 'timeline') this.timeline.draw(state);
     else if (what === 'tree') {
       side.setAttribute('aria-label', 'Everything tried');

@@ -9,7 +9,7 @@ export const MAC = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? '');
 
 /** What each wish is called and on which keys it is, by mode. `Mod` is Ctrl, on macOS Cmd; `Word` Ctrl, on macOS Option. */
 export const WISHES = [
-  { wish: 'stop', modes: ['stream'], keys: ['Space', 'Escape'], says: 'Stop the model' },
+  { wish: 'stop', modes: ['stream', 'waiting'], keys: ['Space', 'Escape'], says: 'Stop the model' },
   { wish: 'resume', modes: ['pause'], keys: ['Enter', 'Space'], says: 'Nothing is wrong: write on (or turn down what is struck through)' },
   { wish: 'accept', modes: ['done'], keys: ['Enter'], says: 'Accept the finished text' },
   { wish: 'next', modes: ['closed', 'home'], keys: ['Enter'], says: 'The next prompt' },
@@ -132,8 +132,9 @@ export function wishOf(key, mode, { table, single = true, digits = true, mac = M
   const value = digit(key);
   if (choosing && value && digits && single) return key.repeat ? { wish: 'nothing' } : { wish: 'take', index: value - 1 };
   const found = (table.get(chord(key, mac)) ?? []).find((w) => w.modes.includes(mode) || w.modes[0] === '*');
-  if (found && (single || named(key) !== 'Space' || mode === 'type')) {
-    return key.repeat && !found.repeats ? { wish: 'nothing' } : { wish: found.wish };
+  if (found && (single || named(key) !== 'Space')) {
+    if (key.repeat && !found.repeats) return { wish: 'nothing' };
+    return { wish: found.wish, space: named(key) === 'Space' };
   }
   if (key.key === '?' && single && mode !== 'pause' && mode !== 'done' && mode !== 'type') return { wish: 'help' };
   if (mode === 'stream' && single && prints(key)) return { wish: 'stopTyping' };

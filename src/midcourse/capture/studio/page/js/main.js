@@ -1,6 +1,6 @@
 /** Boots the page: wires socket, state, keys, views and the pages around them. */
 import { ask } from './ask_view.js';
-import { Desk } from './desk.js';
+import { Desk, NARROW } from './desk.js';
 import { byId, el, fill, put, seconds } from './dom.js';
 import { showHelp } from './help_view.js';
 import { seenTokens } from './intents.js';
@@ -94,7 +94,15 @@ async function flag() {
   if (answer) studio.ask({ cmd: 'flag', note: answer.off ? null : answer.note });
 }
 
+/** On a narrow screen the panel is a sheet that comes and goes; on a wide one it stays as the person left it. */
 function side(what) {
+  if (NARROW.matches) {
+    const same = now.side === what;
+    desk.sheet = !(desk.sheet && same);
+    change({ side: what });
+    if (what === 'tree' && desk.sheet) studio.quietly({ cmd: 'tree' });
+    return;
+  }
   change({ side: now.side === what ? 'none' : what });
   if (now.side === 'tree') studio.quietly({ cmd: 'tree' });
 }
@@ -138,6 +146,7 @@ addEventListener('keydown', (e) => {
   const other = e.target.closest?.('button, a, input, select, textarea, summary');
   const mode = studio.state.draft && !byId('desk').hidden ? studio.mode : 'home';
   const wish = wishOf(e, mode, { table, single: now.single, digits: now.digits });
+  if (mode === 'waiting' && (!wish || wish.wish !== 'undo')) { e.preventDefault(); if (wish?.wish === 'stop') perform('stop'); return; }
   if (!wish) {
     if (mode === 'type' && e.key === 'Backspace' && inText && desk.caret.atStart) { e.preventDefault(); studio.local({ type: 'widen' }); }
     return;
@@ -208,13 +217,14 @@ function frame(state) {
     }
   }
   facts(draft, state);
-  fill(byId('tools'), [now.side, Boolean(draft)], () => (draft ? [tool('timeline', 'Steers', now.side === 'timeline'), tool('tree', 'Tree', now.side === 'tree')] : [])
+  fill(byId('tools'), [now.side, Boolean(draft), NARROW.matches && !desk.sheet], () => (draft ? [tool('timeline', 'Steers', open('timeline')), tool('tree', 'Tree', open('tree'))] : [])
     .concat([tool('settings', 'Settings'), tool('help', 'Keys')]));
   pages.links(state);
 }
 let shownToast = null;
 let toastOver = 0;
 
+const open = (what) => now.side === what && (!NARROW.matches || Boolean(desk.sheet));
 const tool = (wish, says, on) => el('button', { type: 'button', class: 'quiet', 'aria-pressed': on === undefined ? null : String(on), onclick: () => perform(wish) }, says);
 
 function facts(draft, state) {

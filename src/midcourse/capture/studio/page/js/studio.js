@@ -37,9 +37,10 @@ export class Studio {
     if (before.view.phase === 'stream' && this.state.view.phase === 'pause' && action.type !== 'freeze') this.report();
   }
 
-  /** stream | pause | done | type | closed | home */
+  /** stream | pause | done | type | waiting | closed | home */
   get mode() {
-    const { phase } = this.state.view;
+    const { phase, pending } = this.state.view;
+    if (phase === 'type' && pending?.resume !== undefined) return 'waiting'; // the correction is on its way
     return phase === 'pause' && finished(this.state) && !this.state.view.cutting ? 'done' : phase;
   }
 
@@ -53,6 +54,12 @@ export class Studio {
       if (event.seq !== draft.seq + 1) return this.socket.reconnect();
     }
     this.dispatch({ type: 'heard', event });
+    if (this.halted && event.event === 'tokens' && this.state.view.phase === 'stream') {
+      this.halted = false;
+      this.stopped = performance.now();
+      this.dispatch({ type: 'freeze', recent: 0 });
+      this.quietly({ cmd: 'stop', shown: seenTokens(this.state) });
+    }
     if (event.event === 'snapshot' && draft?.id !== event.draft.id) {
       this.pace = IDLE;
       this.sentenceFrom = this.state.view.shown;
@@ -81,6 +88,7 @@ export class Studio {
 
   /** Sends a command; the state says meanwhile that it waits. */
   async ask(command, { name = command.cmd, resume = false } = {}) {
+    this.halted = false;
     const pending = { name, resume, command };
     this.dispatch({ type: 'pending', pending });
     try {
@@ -134,6 +142,7 @@ export class Studio {
 
   freeze() {
     const now = performance.now();
+    if (this.mode === 'waiting') { this.halted = true; return; } // stops when the correction stands
     const stop = intend(this.state, 'stop');
     this.stopped = now;
     this.dispatch({ type: 'freeze', recent: recent(this.pace, now, this.state.view.shown) });
@@ -165,9 +174,9 @@ export class Studio {
 
   does = {
     stop() { this.freeze(); },
-    resume() {
+    resume({ space = false }) {
       const { view } = this.state;
-      if (performance.now() - this.stopped < HOLD) return true; // a second press of the stop key
+      if (space && performance.now() - this.stopped < HOLD) return true; // the stop key pressed twice
       if (view.choice >= 0) return this.steer('take', { index: view.choice });
       const command = intend(this.state, 'resume');
       if (view.cutting) return command ? this.steer('reject') : this.local({ type: 'clear' });

@@ -79,12 +79,20 @@ export class TextView {
     const span = document.createElement('span');
     const marks = ['g'];
     const level = doubt(group);
-    if (level) marks.push(`d${level}`);
+    const word = group.text.trim();
+    const apart = level && word && word !== group.text; // the tint is on the word, not on its blanks
+    if (level && !apart) marks.push(`d${level}`);
     if (group.by === 'person') marks.push('person');
     if (group.ends) marks.push('ends');
     else if (!group.text.trim()) marks.push(group.text.includes('\n') ? 'break' : 'blank');
     span.className = marks.join(' ');
-    span.textContent = group.text;
+    if (apart) {
+      const at = group.text.indexOf(word);
+      const tinted = document.createElement('i');
+      tinted.className = `d${level}`;
+      tinted.textContent = word;
+      span.append(group.text.slice(0, at), tinted, group.text.slice(at + word.length));
+    } else span.textContent = group.text;
     this.spans.push(span);
     this.groups.push(group);
     line.node.append(span);
@@ -150,8 +158,8 @@ export class TextView {
 
   /** The group to which a node of the page belongs; null outside. */
   placeOf(node) {
-    const span = node?.nodeType === Node.TEXT_NODE ? node.parentElement : node;
-    if (!span?.classList?.contains('g')) return null;
+    const span = (node?.nodeType === Node.TEXT_NODE ? node.parentElement : node)?.closest?.('.g');
+    if (!span) return null;
     const line = this.lines.find((l) => l.node === span.parentElement);
     if (!line) return null;
     for (let g = line.first; g < this.spans.length; g += 1) if (this.spans[g] === span) return g;
