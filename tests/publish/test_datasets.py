@@ -2,7 +2,7 @@ import pytest
 
 from midcourse.errors import TokenizerMismatch
 from midcourse.publish.datasets import has_sides, import_rows, steer_text, trl_rows
-from midcourse.rows import join, read_row
+from midcourse.rows import SteerRow, join, read_row
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Kind, Message, Node, Place, Rejected, Steer, Trajectory
 
@@ -110,8 +110,20 @@ def test_an_end_that_was_turned_down(tiny_tokenizer: TextTokenizer) -> None:
     t = t.with_(head=t.end_of(more.id), steers=(steer,))
     assert list(trl_rows(t, tok)) == [{"prompt": "a: ", "chosen": "more", "rejected": "<|im_end|>"}]
     (row,) = import_rows(t, tok)
-    assert (row["rejected"], row["chosen"]) == (None, "more")
-    read_row(row)
+    assert (row["rejected"], row["chosen"]) == ([""], "more")
+    (back,), _ = join([read_row(row)], tok, source="again")
+    assert list(trl_rows(back, tok)) == list(trl_rows(t, tok))
+
+
+def test_a_pair_of_whole_answers_comes_back_as_one(tiny_tokenizer: TextTokenizer) -> None:
+    given = SteerRow("p ", "", "The answer is that", ("The answer was",), ended=True, whole=True, kind="edit")
+    (t,), _ = join([given], tiny_tokenizer, source="s")
+    (row,) = import_rows(t, tiny_tokenizer)
+    assert (row["whole"], row["ended"], row["chosen"]) == (True, True, "The answer is that")
+    (back,), _ = join([read_row(row)], tiny_tokenizer, source="s")
+    assert back.teaches == "pairs"
+    assert back.steers[0].fork.depth == t.steers[0].fork.depth
+    assert back.path(back.steers[0].rejected[0].end) == t.path(t.steers[0].rejected[0].end)
 
 
 def test_another_tokenizer_is_refused(tiny_tokenizer: TextTokenizer) -> None:

@@ -83,7 +83,7 @@ def steer_text(trajectory: Trajectory, steer: Steer, tokenizer: TextTokenizer) -
         rejected=tuple(_text(carried + tokenizer.to_bytes(side)) for side in ends),
         chosen=_text(put if not after else put[:cut]),
         tail=_text(put[cut:] + tokenizer.to_bytes(after)) if after else "",
-        ended=ended and not after and steer.kind == "ended",
+        ended=ended and not after and (steer.kind == "ended" or trajectory.teaches == "pairs"),
     )
 
 
@@ -93,7 +93,7 @@ def import_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[di
     The prompt is its messages where they are known, else the raw text without the BOS that a tokenizer adds. Only the
     last steer of the kept text carries all of what follows it, so that the rows do not repeat the text.
     """
-    ends = {tokenizer.decode([i]) for i in tokenizer.eos}  # no text of a row can say that ending was turned down
+    ends = {tokenizer.decode([i]) for i in tokenizer.eos}  # a row says by its kind that ending was turned down
     texts = [(s, steer_text(trajectory, s, tokenizer)) for s in trajectory.steers if s.counts]
     last = max((s for s, text in texts if text.tail), key=lambda s: s.fork.depth, default=None)
     for steer, text in texts:
@@ -108,10 +108,13 @@ def import_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[di
         }
         if steer.kind == "local" and was:
             row["rejected"] = was  # a single empty text: words were only inserted
+        if steer.kind == "continued" and not was and text.rejected:
+            row["rejected"] = [""]
         tail = text.tail if steer is last else text.tail[:TAIL] if steer.kind == "local" else ""
         optional = {
             "tail": tail or None,
             "ended": text.ended or None,
+            "whole": trajectory.teaches == "pairs" or None,
             "group": trajectory.group,
             "split": trajectory.split,
             "weight": steer.weight if steer.weight != 1.0 else None,
