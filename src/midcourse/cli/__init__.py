@@ -20,7 +20,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from midcourse import __version__
-from midcourse.cli import doctor, evaluation, importing, models, simulating, steers, studio, training
+from midcourse.cli import doctor, evaluation, importing, models, simulating, steers, store, studio, training
 from midcourse.errors import MidcourseError, ran_out_of
 
 __all__ = ["app", "main"]
@@ -42,7 +42,7 @@ an error came from.
 """
 
 
-ORDER = ("studio", "import", "simulate", "steers", "model", "train", "eval", "chat", "doctor")
+ORDER = ("studio", "import", "simulate", "steers", "store", "model", "train", "eval", "chat", "doctor")
 
 
 class OneSentence(TyperGroup):
@@ -149,6 +149,7 @@ def _add_command(name: str, function: Callable[..., None], settings: dict[Any, A
 _add_group("studio", studio.app)
 _add_group("import", importing.app)
 _add_group("steers", steers.app)
+_add_group("store", store.app)
 _add_group("model", models.app)
 _add_command("simulate", simulating.simulate)
 _add_command("train", training.train, training.CONTEXT)

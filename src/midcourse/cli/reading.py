@@ -9,7 +9,7 @@ from rich.console import Console
 from midcourse.errors import InputError
 from midcourse.types import Trajectory
 
-__all__ = ["ROW_FILES", "columns_of", "read_trajectories"]
+__all__ = ["ROW_FILES", "columns_of", "is_store", "read_trajectories"]
 
 ROW_FILES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet"}
 
@@ -29,6 +29,12 @@ def columns_of(pairs: list[str]) -> dict[str, str]:
     return columns
 
 
+def is_store(source: str | Path) -> bool:
+    """Whether a source is meant as a store, not as a file or folder of rows."""
+    path = Path(source)
+    return path.suffix not in ROW_FILES and not path.is_dir()
+
+
 def read_trajectories(
     source: str | Path, tokenizer: Any, *, chat: bool = False, columns: Mapping[str, str] | None = None
 ) -> Iterator[Trajectory]:
@@ -41,7 +47,7 @@ def read_trajectories(
     path = Path(source)
     if "://" not in str(source) and not path.exists():
         raise InputError(f"{source} does not exist; give a store (midcourse.db) or a file of steers (.jsonl, .csv)")
-    if path.suffix not in ROW_FILES and not path.is_dir():
+    if is_store(source):
         from midcourse.store import Store
 
         with Store(source, create=False) as store:

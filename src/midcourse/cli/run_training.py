@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from midcourse.cli.planning import show
+from midcourse.cli.reading import is_store
 from midcourse.errors import InputError, MidcourseError
 from midcourse.model import load_model
 from midcourse.train import SteerConfig, SteerTrainer
@@ -32,6 +33,7 @@ def run(
     _tell(trainer.examples, trainer.dev, console)
     trainer.train(resume_from_checkpoint=resume or None)
     trainer.save_model()
+    _note_in_store(plan["source"], trainer)
     _say_dev(trainer.state.log_history, console)
     console.print(f"\nThe adapter is in [bold]{trainer.args.output_dir}[/]. Next:")
     console.print(
@@ -52,6 +54,17 @@ def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_
         with console.status("Running some rows of it"):
             made = make_plan(trainer)
     show(made, as_json=as_json)
+
+
+def _note_in_store(source: Any, trainer: SteerTrainer) -> None:
+    """Let the store know of the adapter, so that a purge can name it."""
+    if not is_store(source):
+        return
+    from midcourse.store import Store
+
+    with Store(source, create=False) as store:
+        folder = Path(str(trainer.args.output_dir)).resolve()
+        store.record_handed_out("adapter", folder, [t.id for t in trainer.examples.trees])
 
 
 def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> SteerTrainer:

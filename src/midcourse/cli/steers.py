@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from midcourse.tokens import TextTokenizer
     from midcourse.types import Steer, Trajectory
 
-__all__ = ["app"]
+__all__ = ["StoreOption", "Tokenizers", "app", "verify"]
 
 app = typer.Typer(help="Look at stored steers: list, show, count, check and export them.", no_args_is_help=True)
 
@@ -99,7 +99,7 @@ def show(
     from midcourse.publish.datasets import steer_text
 
     console = Console(highlight=False, soft_wrap=True)
-    tokenizer = _Tokenizers(model)
+    tokenizer = Tokenizers(model)
     with _open(store) as opened:
         found = [opened.find_steer(i) for i in ids] if ids else list(deque(_steers(opened, None, None), number))
     if not found:
@@ -171,8 +171,9 @@ def export(
     """Write steers as rows of text, for `midcourse import steers` or for TRL."""
     from midcourse.publish.datasets import has_sides, import_rows, trl_rows
 
-    tokenizer = _Tokenizers(model)
+    tokenizer = Tokenizers(model)
     written = skipped = 0
+    exported: list[str] = []
 
     def write(line: Callable[[str], Any]) -> None:
         nonlocal written, skipped
@@ -183,6 +184,8 @@ def export(
             for row in rows:
                 line(json.dumps(row, ensure_ascii=False) + "\n")
             written += len(rows)
+            if rows:
+                exported.append(trajectory.id)
             if to is Format.trl:
                 skipped += len([s for s in trajectory.steers if s.counts and not has_sides(trajectory, s)])
 
@@ -194,6 +197,7 @@ def export(
             try:
                 with beside.open("w", encoding="utf-8") as file:
                     write(file.write)
+                opened.record_handed_out("export", output.resolve(), exported)
                 beside.replace(output)
             finally:
                 beside.unlink(missing_ok=True)
@@ -231,7 +235,7 @@ def _line(trajectory: "Trajectory", steer: "Steer") -> dict[str, Any]:
     }
 
 
-class _Tokenizers:
+class Tokenizers:
     """The tokenizer of each trajectory, loaded once per model."""
 
     def __init__(self, model: str | None) -> None:

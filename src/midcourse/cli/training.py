@@ -16,9 +16,7 @@ _STEERS_FILES = {".jsonl", ".json", ".csv", ".parquet", ".ndjson"}
 
 def train(
     context: typer.Context,
-    source: Annotated[
-        Path, typer.Argument(help="A store (midcourse.db) or a file of steers (.jsonl, .csv, .parquet).")
-    ],
+    source: Annotated[str, typer.Argument(help="A store (midcourse.db) or a file of steers (.jsonl, .csv, .parquet).")],
     output_dir: Annotated[Path, typer.Option("--output_dir", "-o", help="Folder for the adapter and its checkpoints.")],
     model: Annotated[str, typer.Option(help="`builtin`, a model folder, or a hub id.")] = "builtin",
     config: Annotated[Path | None, typer.Option(help="YAML file of settings; options on the command line win.")] = None,

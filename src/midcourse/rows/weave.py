@@ -167,7 +167,7 @@ class _Weaver:
             template=self.tokenizer.template_hash if is_chat else None,
             annotator=authors.pop() if len(authors) == 1 else None,
             source=self.source,
-            source_text=_source_text(passage),
+            source_text=_source_text(passage, [self._steer_id(row) for row in passage.rows]),
             group=passage.group or digest("group", plain(self.prompt))[:16],
             split=passage.split,
             status="imported",
@@ -318,13 +318,20 @@ _NOTHING_PUT = (
 )
 
 
-def _source_text(passage: Passage) -> dict[str, Any]:
-    """What was read, in characters of the whole text: enough to derive the same steers for another tokenizer."""
+def _source_text(passage: Passage, ids: Sequence[str]) -> dict[str, Any]:
+    """What was read, in characters of the whole text: enough for `rows.again` to derive the same steers once more."""
     steers = []
-    for row in passage.rows:
-        steer: dict[str, Any] = {"start": row.start, "end": row.end, "kind": row.kind}
+    for row, steer_id in zip(passage.rows, ids, strict=True):
+        steer: dict[str, Any] = {"id": steer_id, "start": row.start, "end": row.end, "kind": row.kind}
         if row.rejected:
             steer["rejected"] = list(row.rejected)
+        if row.tail:  # nearly always the text that follows, which is there already
+            follows = passage.text.startswith(row.tail, row.end)
+            steer["tail"] = len(row.tail) if follows else row.tail
+        if row.origin != "shown":
+            steer["origin"] = row.origin
+        if row.trajectory is not None:
+            steer["trajectory"] = row.trajectory
         if row.old_tail is not None:
             steer["old_tail"] = row.old_tail[:OLD_TAIL]
         for flag in ("ended", "whole"):
@@ -336,4 +343,6 @@ def _source_text(passage: Passage) -> dict[str, Any]:
         read["written"] = [list(span) for span in passage.written]
     if passage.ended:
         read["ended"] = True
+    if passage.name is not None:
+        read["name"] = passage.name
     return read

@@ -12,7 +12,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from midcourse.errors import InputError, StoreError
-from midcourse.store import checks, dialects, migrations, reading, schema, writing
+from midcourse.store import checks, dialects, migrations, purge, reading, schema, writing
 from midcourse.types import Node, Place, Rejected, State, Status, Steer, Trajectory
 
 __all__ = ["Store"]
@@ -200,6 +200,34 @@ class Store:
     def snapshot(self) -> AbstractContextManager[sa.Connection]:
         """A connection to read such records."""
         return self._read()
+
+    # -- what leaves -------------------------------------------------------------------------------------------------
+
+    def find(self, *, author: str | None = None, since: float | None = None, until: float | None = None) -> list[str]:
+        """Ids of trajectories by whose hand was in them and when they were made: see `purge.find`."""
+        with self._read() as connection:
+            return purge.find(connection, author=author, since=since, until=until)
+
+    def purge(self, ids: Sequence[str], *, author: str | None = None, why: str | None = None) -> purge.Purged:
+        """Delete trajectories for good and write the database anew; backups, exports and adapters are not touched.
+
+        Args:
+            ids: Trajectories.
+            author: Also taken from reviews of what stays.
+            why: Kept with the tombstones.
+        """
+        with self._write() as connection:
+            done = purge.purge(connection, ids, why)
+            if author is not None:
+                purge.forget(connection, author)
+        with dialects.clear_errors(self.url):
+            dialects.vacuum(self._engine, list(schema.metadata.tables))
+        return done
+
+    def record_handed_out(self, kind: str, where: str | Path, trajectories: Sequence[str]) -> None:
+        """Keep that an `export` or an `adapter` was made of these trajectories, so that a purge can name it."""
+        with self._write() as connection:
+            purge.record(connection, kind, str(where), trajectories)
 
     # -- life --------------------------------------------------------------------------------------------------------
 

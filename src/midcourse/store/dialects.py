@@ -5,7 +5,7 @@ Everything else in the store is SQLAlchemy Core. It knows no table.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from midcourse.errors import InputError, MissingExtra, StoreError
 
-__all__ = ["backup", "clear_errors", "connect", "damage", "insert_new", "lone", "read_url", "schema_lock", "where"]
+__all__ = [
+    "backup",
+    "clear_errors",
+    "connect",
+    "damage",
+    "insert_new",
+    "lone",
+    "read_url",
+    "schema_lock",
+    "vacuum",
+    "where",
+]
 
 
 CACHE = 64 * 1024
@@ -68,6 +79,7 @@ def _on_connect(raw: Any, _: Any) -> None:
     try:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA secure_delete=ON")  # what a purge deletes is overwritten, not only let go
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA cache_size=-{CACHE}")
     finally:
@@ -101,6 +113,21 @@ def damage(connection: sa.Connection) -> list[str]:
     return [f"the database reports: {line}" for line in found if line != "ok"] + [
         f"row {row[1]} of table {row[0]} refers to a row of {row[2]} that is not there" for row in broken
     ]
+
+
+def vacuum(engine: sa.Engine, tables: Sequence[str]) -> None:
+    """Write the database anew without what was deleted, and empty its log; takes as much room again meanwhile."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in tables:
+                connection.exec_driver_sql(f'VACUUM FULL "{table}"')
+        return
+    raw = engine.raw_connection()
+    try:
+        for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            raw.cursor().execute(statement).fetchall()
+    finally:
+        raw.close()
 
 
 def lone(url: sa.URL) -> bool:

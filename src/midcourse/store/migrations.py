@@ -5,12 +5,13 @@ A newer layout than ours is refused with the release to install. It knows no ste
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from midcourse.errors import StoreError
 from midcourse.store import dialects
-from midcourse.store.schema import SINCE, VERSION, meta, metadata
+from midcourse.store.schema import SINCE, VERSION, handed_out, meta, metadata, tombstone
 
 __all__ = ["STEPS", "migrate", "prepare"]
 
@@ -22,7 +23,12 @@ def _say_what_is_taught(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE trajectory ADD COLUMN teaches VARCHAR NOT NULL DEFAULT 'steers'")
 
 
-STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _say_what_is_taught}
+def _remember_what_left(connection: sa.Connection) -> None:
+    """Until version 3 nothing could be purged, and nobody kept what was made of a store."""
+    metadata.create_all(connection, tables=[tombstone, handed_out])
+
+
+STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _say_what_is_taught, 2: _remember_what_left}
 """By schema version: what leads from it to the next."""
 
 
@@ -50,7 +56,7 @@ def prepare(engine: sa.Engine, *, create: bool) -> None:
         if not dialects.lone(engine.url):
             raise StoreError(
                 f"{name} has the older schema {version} and is shared or open elsewhere: close it there, back it up, "
-                f"and run `python -c \"import midcourse.store as s; s.migrate('URL')\"`"
+                "and run `midcourse store migrate`"
             )
         migrate_engine(engine)
     elif version > VERSION:
@@ -61,25 +67,33 @@ def prepare(engine: sa.Engine, *, create: bool) -> None:
         )
 
 
-def migrate(url: str) -> None:
-    """Bring an older store to today's layout; of a SQLite file a copy is kept beside it."""
+def migrate(url: str | None) -> tuple[int, Path | None]:
+    """Bring an older store to today's layout; of a SQLite file a copy is kept beside it.
+
+    Returns:
+        The version it had, and the copy (None where nothing was to do, or on PostgreSQL).
+    """
     target = dialects.read_url(url)
     with dialects.clear_errors(target):
         engine = dialects.connect(target, 10.0)
         try:
-            migrate_engine(engine)
+            return migrate_engine(engine)
         finally:
             engine.dispose()
 
 
-def migrate_engine(engine: sa.Engine) -> None:
-    """Take every missing step in one transaction, after a backup where the store is a file."""
+def migrate_engine(engine: sa.Engine) -> tuple[int, Path | None]:
+    """Take every missing step in one transaction, after a backup where the store is a file; see `migrate`."""
     with engine.connect() as connection:
         version = _version(connection)
-    if version is None or version >= VERSION:
-        return
+    if version is None:
+        raise StoreError(f"{dialects.where(engine.url)} is not a Midcourse store: name another one with --store")
+    if version >= VERSION:
+        return version, None
+    had, copy = version, None
     if engine.dialect.name == "sqlite":
-        log.warning("migrating the store; a copy is kept at %s", dialects.backup(engine.url, f"schema{version}.bak"))
+        copy = dialects.backup(engine.url, f"schema{version}.bak")
+        log.warning("migrating the store; a copy is kept at %s", copy)
     with engine.execution_options(write=True).begin() as connection:
         dialects.schema_lock(connection)
         version = _version(connection)
@@ -90,6 +104,7 @@ def migrate_engine(engine: sa.Engine) -> None:
             STEPS[step](connection)
         for key, value in (("schema", str(VERSION)), ("since", SINCE)):
             connection.execute(meta.update().where(meta.c.key == key).values(value=value))
+    return had, copy
 
 
 def _create(connection: sa.Connection, name: str) -> None:

@@ -15,18 +15,20 @@ import sqlalchemy as sa
 __all__ = [
     "SINCE",
     "VERSION",
+    "handed_out",
     "meta",
     "metadata",
     "node",
     "rejected",
     "steer",
     "steer_state",
+    "tombstone",
     "trajectory",
     "trajectory_state",
     "use",
 ]
 
-VERSION = 2
+VERSION = 3
 """Number of this layout; a step in `migrations.STEPS` leads from each older one."""
 SINCE = "0.1.0"
 """The first release that reads this layout, named to someone whose Midcourse is too old for a store."""
@@ -214,4 +216,26 @@ steer_state = sa.Table(
     sa.Column("by", Words),
     sa.Column("at", sa.Double, nullable=False),
     comment="undo, withdrawal and review; the newest record of a steer counts",
+)
+
+tombstone = sa.Table(
+    "tombstone",
+    metadata,
+    _seq(),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("id", sa.String, nullable=False, index=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("why", Words),
+    comment="trajectories and steers that were purged: they do not come back",
+)
+
+handed_out = sa.Table(
+    "handed_out",
+    metadata,
+    _seq(),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("where", Words, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("trajectories", Json, nullable=False),
+    comment="exports and adapters that were made of the store, and of what",
 )

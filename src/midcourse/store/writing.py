@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from midcourse.errors import InputError, TokenizerMismatch
 from midcourse.store import dialects, schema
+from midcourse.store.purge import buried
 from midcourse.store.reading import chunks, depths, latest
 from midcourse.types import KINDS, TEACHES, Node, Place, Rejected, State, Status, Steer, Trajectory, node_id
 
@@ -58,7 +59,7 @@ def add_batch(connection: sa.Connection, batch: Sequence[Trajectory]) -> int:
     """Add whole trajectories; what is there already is passed over.
 
     A steer keeps the trajectory it was first stored with: an import whose rows were joined in another way does not
-    store it twice, and a new trajectory all of whose steers are known is not stored at all.
+    store it twice, and a new trajectory all of whose steers are known is not stored at all. What was purged stays away.
 
     Returns:
         How many of them brought something new.
@@ -70,12 +71,16 @@ def add_batch(connection: sa.Connection, batch: Sequence[Trajectory]) -> int:
     for t in batch:
         _check(t)
     known = _tokenizers(connection, {t.id for t in batch})
-    steers = _known_steers(connection, {s.id for t in batch for s in t.steers})
+    given = {s.id for t in batch for s in t.steers}
+    steers = _known_steers(connection, given) | buried(connection, "steer", given)
+    gone = buried(connection, "trajectory", {t.id for t in batch})
     used = {t: set(depths(connection, t)) for t in known}
     heads = latest(connection, schema.trajectory_state, "trajectory", list(known))
     rows, added = _Rows(), 0
     for t in batch:
         new_steers = [s for s in t.steers if s.id not in steers]
+        if t.id in gone:
+            continue
         if t.id in known:
             _same_tokenizer(t.id, known[t.id], t.tokenizer)
             new_nodes = [n for n in t.nodes if n.id not in used[t.id]]

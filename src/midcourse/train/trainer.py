@@ -298,6 +298,7 @@ class SteerTrainer(Trainer):
                 "tokens": sum(map(len, trees)),
                 "left out": len(self.examples.skipped),
             },
+            "trajectories": sorted({t.id for t in trees}),
             "retain_weight_at_end": self.retain_weight,
             "metrics": {k: v for k, v in evals[-1].items() if k.startswith("eval_")} if evals else {},
         }

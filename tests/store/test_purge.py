@@ -1,0 +1,96 @@
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from midcourse.store import Store, migrate, schema
+from midcourse.types import Message
+
+from .trees import small
+
+SECRET = "a very private sentence"
+
+
+def test_a_purge_takes_all_of_it_and_nothing_else(store: Store) -> None:
+    theirs = small("mine", prompt=7, annotator="other", messages=(Message("user", SECRET),))
+    # `shared` writes the same tokens as `mine`: the nodes stay for the one that is kept
+    store.add_many([theirs, small("shared", prompt=7), small("apart", prompt=9)])
+    before = store.trajectory("shared")
+    store.record_handed_out("export", "a.jsonl", ["mine", "apart"])
+    store.record_handed_out("adapter", "runs/a", ["shared"])
+    done = store.purge(["mine"], why="asked for")
+    assert (done.trajectories, done.steers, done.nodes) == (1, 3, 0)
+    assert [(h.kind, h.where) for h in done.handed_out] == [("export", "a.jsonl")]
+    assert store.trajectory("shared") == before
+    assert [t.id for t in store.trajectories()] == ["shared", "apart"]
+    done = store.purge(["apart"])
+    assert done.nodes == len(small("apart", prompt=9).nodes)
+    assert store.verify() == []
+
+
+def test_what_was_purged_does_not_come_back(store: Store) -> None:
+    store.add(small("a"))
+    store.purge(["a"])
+    assert not store.add(small("a"))
+    renamed = small("a")
+    steers = tuple(replace(s, trajectory="b") for s in renamed.steers)
+    assert not store.add(renamed.with_(id="b", steers=steers))  # nor under another name, with the same steers
+    assert store.stats()["trajectories"] == 0
+    with store._read() as connection:
+        kinds = connection.execute(sa.select(schema.tombstone.c.kind)).scalars().all()
+    assert sorted(kinds) == ["steer"] * 3 + ["trajectory"]
+
+
+def test_found_by_hand_and_by_time(store: Store) -> None:
+    by_hand = small("t")
+    store.add(by_hand.with_(created=100.0))
+    store.add(small("u", prompt=2, created=200.0, annotator="ann", steers=0))
+    store.add(small("v", prompt=3, steers=0))
+    assert store.find(author="ann") == ["t", "u"]  # `ann` made the steers of `t`
+    assert store.find(author="nobody") == []
+    assert store.find(since=150, until=250) == ["u"]
+    assert store.find(author="ann", until=150) == ["t"]
+    assert store.find(since=1000) == ["v"]  # no time of its own: when it was stored
+
+
+def test_a_reviewer_is_forgotten(store: Store) -> None:
+    store.add(small("t"))
+    store.set_state("t-0", "approved", "reviewer")
+    store.purge([], author="reviewer")
+    with store._read() as connection:
+        assert connection.execute(sa.select(schema.steer_state.c.by)).scalars().all() == [None]
+    assert store.trajectory("t").steers[0].state == "approved"
+
+
+def test_no_byte_of_it_stays_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with Store(path) as store:
+        store.add_many(small(f"t{i}", prompt=i, messages=(Message("user", SECRET),)) for i in range(20))
+        store.purge([t.id for t in store.trajectories()])
+        assert not [p.name for p in tmp_path.iterdir() if SECRET.encode() in p.read_bytes()]
+        assert store.verify() == []
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_an_older_store_can_be_purged_after_migration(place: Callable[[], str], version: str, tmp_path: Path) -> None:
+    url = place()
+    with Store(url) as store, store._write() as connection:
+        for table in (schema.tombstone, schema.handed_out):
+            table.drop(connection)
+        if version == "1":
+            connection.exec_driver_sql("ALTER TABLE trajectory DROP COLUMN teaches")
+        connection.execute(schema.meta.update().where(schema.meta.c.key == "schema").values(value=version))
+    had, copy = migrate(url)
+    assert had == int(version)
+    if url.startswith("sqlite"):
+        assert copy is not None
+        assert sqlite3.connect(copy).execute("SELECT value FROM meta WHERE key='schema'").fetchall() == [(version,)]
+    else:
+        assert copy is None
+    assert migrate(url) == (schema.VERSION, None)
+    with Store(url) as store:
+        store.add(small("a"))
+        assert store.purge(["a"]).steers == 3
