@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import model_folder
+from midcourse.capture.studio.journal import Journal
 from midcourse.cli import app
 from midcourse.store import Store, schema
 from midcourse.types import Node, Place, Trajectory
@@ -94,12 +95,30 @@ def test_purge_needs_to_know_what_and_where(desk: Path) -> None:
     assert not (desk / "no.db").exists()
 
 
+def test_what_the_studio_keeps_goes_too(desk: Path) -> None:
+    with Store(desk / "a.db") as store:
+        first, second, _ = (t.id for t in store.trajectories())
+        journal = Journal(store)
+        for by, of in (("anna", second), ("ben", first), ("ben", second)):
+            journal.add("flag", {"draft": of, "why": "my dog Rex"}, by)
+            journal.note(f"typing {of}", "my dog Rex")
+            journal.spool(of, Place("n", 1), [1], [0.0], 1)
+    run("store", "purge", "--store", desk / "a.db", "--author", "anna", "--yes")
+    with Store(desk / "a.db") as store:
+        journal = Journal(store)
+        assert [(e.by, e.value["draft"]) for e in journal.since()] == [("ben", second)]
+        assert journal.noted(f"typing {first}") is None
+        assert journal.noted(f"typing {second}") == "my dog Rex"
+        assert journal.spooled(first) is None
+        assert journal.spooled(second) is not None
+
+
 def test_retokenize(desk: Path) -> None:
     other = model_folder.save_model(desk / "other")
     spec = json.loads((other / "tokenizer.json").read_text())
     vocab = spec["model"]["vocab"]
     spec["model"]["merges"] = [["o", "o"]]
-    spec["model"]["vocab"] = {**vocab, "oo": 257}
+    vocab["oo"] = vocab.pop("Ā")  # in place of a byte that no text holds
     (other / "tokenizer.json").write_text(json.dumps(spec))
     with Store(desk / "a.db") as store:  # a text that was written with the model
         tokenizer = next(store.trajectories()).tokenizer

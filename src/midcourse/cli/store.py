@@ -66,6 +66,8 @@ def purge(
         midcourse store purge --author anna
         midcourse store purge --text "my address" --yes
     """
+    from midcourse.capture.studio.journal import forget
+
     if author is None and since is None and until is None and text is None:
         raise InputError("purge needs to know what: give --author, --since, --until or --text")
     console = Console(stderr=True)
@@ -81,7 +83,7 @@ def purge(
             raise InputError(f"nothing in {opened.name} matches; nothing was changed")
         if not yes and not typer.confirm(f"Delete {said} from {opened.name} for good?", err=True):
             raise InputError("nothing was deleted")
-        done = opened.purge(ids, author=author, why=why)
+        done = opened.purge(ids, author=author, why=why, also=lambda c: forget(c, ids, author))
         place = opened.name
     if as_json:
         made = [{"kind": h.kind, "where": h.where, "at": h.at} for h in done.handed_out]

@@ -4,7 +4,7 @@ A call that returns has committed, with a full sync. Nothing is overwritten: a n
 record. It knows no tokenizer and no text; token ids go in and come out exactly.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -208,18 +208,28 @@ class Store:
         with self._read() as connection:
             return purge.find(connection, author=author, since=since, until=until)
 
-    def purge(self, ids: Sequence[str], *, author: str | None = None, why: str | None = None) -> purge.Purged:
+    def purge(
+        self,
+        ids: Sequence[str],
+        *,
+        author: str | None = None,
+        why: str | None = None,
+        also: Callable[[sa.Connection], None] | None = None,
+    ) -> purge.Purged:
         """Delete trajectories for good and write the database anew; backups, exports and adapters are not touched.
 
         Args:
             ids: Trajectories.
             author: Also taken from reviews of what stays.
             why: Kept with the tombstones.
+            also: Deletes, in the same transaction, what others keep of them in this database.
         """
         with self._write() as connection:
             done = purge.purge(connection, ids, why)
             if author is not None:
                 purge.forget(connection, author)
+            if also is not None:
+                also(connection)
         with dialects.clear_errors(self.url):
             dialects.vacuum(self._engine, list(schema.metadata.tables))
         return done

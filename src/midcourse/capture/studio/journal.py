@@ -5,6 +5,7 @@ The spool holds the tokens of a running stream until they become nodes, so that 
 has shown. All of it lives in the store's database. This module knows no meaning of an entry.
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from midcourse.store.db import Store
 from midcourse.store.schema import Json
 from midcourse.types import Place
 
-__all__ = ["Entry", "Journal", "Spooled"]
+__all__ = ["Entry", "Journal", "Spooled", "forget"]
 
 _metadata = sa.MetaData()
 _Seq = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -149,3 +150,28 @@ class Journal:
         """A note, or None."""
         with self._store.snapshot() as connection:
             return connection.execute(sa.select(_notes.c.value).where(_notes.c.key == key)).scalar()
+
+
+def forget(connection: sa.Connection, trajectories: Sequence[str], author: str | None = None) -> None:
+    """Delete whatever the studio keeps of some texts, and all that a person did in it; for a purge of the store.
+
+    Args:
+        connection: Inside the purge's transaction.
+        trajectories: Ids that are purged.
+        author: Whose entries go.
+    """
+    if not sa.inspect(connection).has_table(_entries.name):
+        return
+    ids = set(trajectories)
+    for draft in ids:
+        connection.execute(_spool.delete().where(_spool.c.draft == draft))
+
+    def of_them(*values: Any) -> bool:
+        return any(i in said for said in map(json.dumps, values) for i in ids)
+
+    rows = list(connection.execute(sa.select(_entries)))
+    for seq in [r.seq for r in rows if (author is not None and r.by == author) or of_them(r.value)]:
+        connection.execute(_entries.delete().where(_entries.c.seq == seq))
+    notes = list(connection.execute(sa.select(_notes)))
+    for key in [r.key for r in notes if of_them(r.key, r.value)]:
+        connection.execute(_notes.delete().where(_notes.c.key == key))
