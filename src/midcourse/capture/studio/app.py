@@ -44,9 +44,15 @@ _DOOR = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Midcourse
 
 
 def create_app(
-    office: Office, writer: Writer, *, sampling: Sampling, plan: Plan, name: str | None = None, dev: bool = False
+    office: Office,
+    writer: Writer,
+    *,
+    sampling: Sampling,
+    plan: Plan | None = None,
+    name: str | None = None,
+    dev: bool = False,
 ) -> FastAPI:
-    """The application; `app.state.studio` is its `Studio`."""
+    """The application; `app.state.studio` is its `Studio`. Without a plan there is no training."""
     access = Access(office, name=name) if name else Access(office)
     studio = Studio(office, writer, Rooms(office, writer, sampling), access, dev=dev)
 
@@ -59,7 +65,8 @@ def create_app(
         for task in tasks:
             task.cancel()
         studio.tell_all(events.Notice(about="shutdown", message="the studio is being stopped"))
-        await trainings.stop()
+        if trainings is not None:
+            await trainings.stop()
         await studio.rooms.close()
         for socket in list(studio.sockets):
             socket.close()
@@ -70,7 +77,7 @@ def create_app(
     _door_routes(app, studio)
     _machine_routes(app, studio)
     add_routes(app, studio)
-    trainings = add_training(app, studio, plan)
+    trainings = add_training(app, studio, plan) if plan is not None else None
     _page_routes(app, studio)
     app.add_middleware(Guard, access=access, counts=studio.counts)
     return app

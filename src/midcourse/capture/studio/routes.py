@@ -48,6 +48,7 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
     router = APIRouter(prefix="/api")
     reader = Reader(studio.office.store, lambda: studio.writer.tokenizer)
     _own_routes(router, studio, reader)
+    _data_routes(router, studio)
     _queue_routes(router, studio)
     _notice_routes(router, studio)
     _review_routes(router, studio, reader)
@@ -81,6 +82,11 @@ def _own_routes(router: APIRouter, studio: Studio, reader: Reader) -> None:
     async def stats(who: Who, mine: bool = False) -> rest.Stats:
         name = who.name if mine or who.role != "admin" else None
         return await asyncio.to_thread(reader.stats, office.desk, name=name)
+
+
+def _data_routes(router: APIRouter, studio: Studio) -> None:
+    """What somebody made goes with them, or away."""
+    office = studio.office
 
     @router.get("/export")
     async def export(who: Who, format: str = "jsonl") -> Response:
