@@ -58,6 +58,8 @@ FLOW = [
     "objective/step_loss",
     "train/config",
     "train/examples",
+    "train/mix",
+    "train/sources",
     "train/reference",
     "train/batch",
     "train/adapter",

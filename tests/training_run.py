@@ -18,7 +18,9 @@ def tokenizer() -> TextTokenizer:
     return made
 
 
-def trainer(output_dir: str, *, data: list[Any] | None = None, dev: bool = False, **settings: Any) -> SteerTrainer:
+def trainer(
+    output_dir: str, *, data: list[Any] | None = None, dev: bool = False, mix_datasets: Any = None, **settings: Any
+) -> SteerTrainer:
     """Nine trajectories, a random model of two layers, four threads of nothing: milliseconds a step."""
     defaults = {"use_cpu": True, "disable_tqdm": True, "num_train_epochs": 2, "learning_rate": 1e-2, "logging_steps": 3}
     return SteerTrainer(
@@ -27,6 +29,7 @@ def trainer(output_dir: str, *, data: list[Any] | None = None, dev: bool = False
         data or [growing.random_trajectory(i) for i in range(9)],
         [growing.random_trajectory(i) for i in range(20, 23)] if dev else None,
         processing_class=tokenizer(),
+        mix_datasets=mix_datasets,
     )
 
 

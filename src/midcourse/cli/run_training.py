@@ -10,11 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from midcourse.cli.mixing import mixed_files
 from midcourse.cli.planning import show
 from midcourse.cli.reading import is_store
 from midcourse.errors import InputError, MidcourseError
 from midcourse.model import load_model
 from midcourse.train import SteerConfig, SteerTrainer
+from midcourse.train.mix import parse_mix
 from midcourse.train.progress import ProgressFile
 from midcourse.types import Trajectory
 from midcourse.workflows.plan import make_plan
@@ -31,6 +33,7 @@ def run(
     if progress is not None:
         trainer.add_callback(ProgressFile(progress))
     _tell(trainer.examples, trainer.dev, console)
+    _tell_more(trainer, console)
     trainer.train(resume_from_checkpoint=resume or None)
     trainer.save_model()
     _note_in_store(plan["source"], trainer)
@@ -51,6 +54,7 @@ def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_
         trainer = _trainer({**settings, **quiet}, plan, console)
         if not as_json:
             _tell(trainer.examples, trainer.dev, console)
+            _tell_more(trainer, console)
         with console.status("Running some rows of it"):
             made = make_plan(trainer)
     show(made, as_json=as_json)
@@ -77,9 +81,15 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
         config = dataclasses.replace(config)
     elif config.max_drift is not None and not parts["dev"]:
         raise InputError("max_drift needs a dev part: import more prompts, or mark rows with split=dev")
+    mixed = mixed_files(list(parse_mix(config.mix)), loaded.tokenizer, chat=plan["chat"])
     try:
         trainer = SteerTrainer(
-            loaded.model, config, parts["train"], parts["dev"] or None, processing_class=loaded.tokenizer
+            loaded.model,
+            config,
+            parts["train"],
+            parts["dev"] or None,
+            processing_class=loaded.tokenizer,
+            mix_datasets=mixed,
         )
     except MidcourseError:
         raise
@@ -136,6 +146,26 @@ def _say_dev(history: list[dict[str, float]], console: Console) -> None:
         parts.append(f"the model drifted {last['eval_drift/kl_retained']:.4f} nats per token where it was let stand")
     if parts:
         console.print(f"\nOn the dev part {', '.join(parts)}.")
+
+
+def _tell_more(trainer: SteerTrainer, console: Console) -> None:
+    """What is mixed in, and how much of the whole answers is known."""
+    for source in trainer.data.sources:
+        again = source.per_pass / source.size
+        console.print(
+            f"mixed in: {source.per_pass} of {source.size} examples of {source.name} in each pass over "
+            f"{trainer.data.main}" + (f" ({again:.1f} times all of them)" if again > 1 else "")
+        )
+    for reason, count in Counter(s.rsplit(": ", 1)[-1] for s in trainer.data.skipped).most_common(5):
+        console.print(f"[yellow]left out of the mix {count}:[/] {reason}")
+    if trainer.args.whole_answers:
+        known, pairs = trainer.examples.whole_originals, sum(bool(t.pairs) for t in trainer.examples.trees)
+        console.print(f"{pairs} pairs of whole answers; {known} originals are known to their end")
+        if known < pairs:
+            console.print(
+                f"[yellow]The other {pairs - known} end where the model was stopped:[/] what it would have gone on to "
+                "say was never written, so these pairs also tell a short text from a long one"
+            )
 
 
 def _tell(examples: Any, dev: Any, console: Console) -> None:

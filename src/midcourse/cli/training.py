@@ -23,6 +23,14 @@ def train(
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16: the base model's precision.")] = "float32",
     chat: Annotated[bool, typer.Option(help="Wrap plain-text prompts of a file as a user's message.")] = False,
     map_: Annotated[list[str], typer.Option("--map", help="Rename a column of a file, e.g. chosen=fix.")] = [],  # noqa: B006
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=SHARE,…",
+            help="Mix in other examples by their share of all: kinds in the data (text, instructions, pairs) or files, "
+            "whose kind is told by their columns or said as in text:FILE. E.g. text=0.1,chats.jsonl=0.2.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the newest complete checkpoint.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry_run", help="Print trees, tokens, steps, expected time and peak memory, and stop.")
@@ -38,6 +46,10 @@ def train(
 
         midcourse train midcourse.db --output_dir runs/mine --num_train_epochs 4 --max_drift 0.01
         midcourse train my.jsonl --output_dir runs/mine --beta 0.2 --dry_run
+        midcourse train midcourse.db --output_dir runs/dpo --loss_type sigmoid --whole_answers true
+        midcourse train midcourse.db --output_dir runs/replay --retain_weight 0 --mix wiki.txt=0.3
+
+    --loss_type names what is minimised: docs/losses.md has them all.
 
     --dry_run really runs some hundred tokens to tell time and memory; it changes and leaves nothing.
     """
@@ -47,6 +59,8 @@ def train(
         raise MissingExtra.of("train", "`midcourse train`") from error
     settings = {**_yaml(config), **_options(context.args)}
     settings["output_dir"] = str(output_dir)
+    if mix is not None:
+        settings["mix"] = mix
     plan = {"source": source, "model": model, "dtype": dtype, "chat": chat, "columns": columns_of(map_)}
     console = Console(stderr=True)
     if as_json and not dry_run:

@@ -7,6 +7,7 @@ from transformers import TrainingArguments
 
 from midcourse.errors import InputError
 from midcourse.objective import LossSettings, find_loss
+from midcourse.train.mix import parse_mix
 from midcourse.tree.options import TreeOptions
 
 __all__ = ["SteerConfig"]
@@ -73,6 +74,12 @@ class SteerConfig(TrainingArguments):
     )
     resumed_tokens: int = _setting(
         0, "Learn so many of the model's own tokens after each correction as text; they are then not retained."
+    )
+
+    mix: dict[str, float] | str | None = _setting(
+        None,
+        "What is mixed in by share of all examples, such as text=0.1,instructions=0.2. A name is a kind of example in "
+        "the data (text, instructions, pairs) or, for `midcourse train`, a file. A pass goes once through all else.",
     )
 
     # What must stay as it was.
@@ -190,6 +197,7 @@ class SteerConfig(TrainingArguments):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
                 raise InputError(f"{name} is {value!r}; expected a number")
+        self.mix = parse_mix(self.mix) or None
         self._settle()
         for name, (fine, expected) in self._checks().items():
             if not fine:

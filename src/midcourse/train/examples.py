@@ -12,6 +12,7 @@ from typing import Any
 from midcourse.errors import InputError, TokenizerMismatch
 from midcourse.rows import join, read_rows
 from midcourse.tokens import TextTokenizer
+from midcourse.tree.answers import originals_known
 from midcourse.tree.token_tree import TokenTree, TreeOptions, build_tree
 from midcourse.types import Trajectory
 
@@ -24,6 +25,8 @@ class Examples:
 
     trees: tuple[TokenTree, ...]
     skipped: tuple[str, ...]
+    whole_originals: int = 0
+    """Of whole answers, how many originals are known to their end and not only to where the model was stopped."""
 
     @property
     def steers(self) -> int:
@@ -66,6 +69,7 @@ def to_trees(data: Iterable[Any], tokenizer: TextTokenizer, options: TreeOptions
         trajectories, why = join(rows, tokenizer, source="train_dataset")
         skipped += [str(w) for w in why]
     trees: list[TokenTree] = []
+    whole = 0
     for trajectory in trajectories:
         if trajectory.tokenizer != tokenizer.hash:
             raise TokenizerMismatch(
@@ -75,9 +79,11 @@ def to_trees(data: Iterable[Any], tokenizer: TextTokenizer, options: TreeOptions
             )
         built = build_tree(trajectory, options)
         skipped += built.skipped
-        if len(built.tree.labels):
+        held = trajectory.learns_text and built.tree.retain.any()  # text whose distribution is held, not learnt
+        if len(built.tree.labels) or held:
             trees.append(built.tree)
+            whole += bool(built.tree.pairs) and originals_known(trajectory, options)
     if not trees:
         reasons = "; ".join(islice(skipped, 3)) or "there are no steers"
         raise InputError(f"nothing to train on: {len(values)} examples given, none usable ({reasons})")
-    return Examples(tuple(trees), tuple(skipped))
+    return Examples(tuple(trees), tuple(skipped), whole)

@@ -54,12 +54,15 @@ class ReferenceCache:
 
     def entry(self, tree: TokenTree) -> TreeReference:
         """The reference of a tree that `fill` has seen."""
+        if not _compared(tree):
+            none = torch.zeros(0, self.top_k)
+            return TreeReference(torch.zeros(len(tree.labels)), none.long(), none, torch.zeros(0))
         return self._entries[self.name(tree)]
 
     def has(self, tree: TokenTree) -> bool:
         """Whether the entry of a tree is in memory or on disk."""
         name = self.name(tree)
-        return name in self._entries or (self.folder / f"{name}.safetensors").is_file()
+        return not _compared(tree) or name in self._entries or (self.folder / f"{name}.safetensors").is_file()
 
     def name(self, tree: TokenTree) -> str:
         """Hash of everything the numbers of a tree depend on."""
@@ -75,7 +78,7 @@ class ReferenceCache:
         computed = 0
         for tree in trees:
             name = self.name(tree)
-            if name not in self._entries:
+            if _compared(tree) and name not in self._entries:
                 entry = self._load(name)
                 if entry is None:
                     with memory_named([tree], otherwise=READING):
@@ -111,6 +114,11 @@ class ReferenceCache:
             beside.replace(self.folder / f"{name}.safetensors")
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _compared(tree: TokenTree) -> bool:
+    """Whether anything on a tree is compared with the reference; plain text is not."""
+    return bool(tree.pairs) or bool(tree.retain.any())
 
 
 def _versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ import contextlib
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +27,9 @@ from midcourse.train.drift import DevDrift, adapted
 from midcourse.train.examples import Examples, to_trees
 from midcourse.train.limits import READING, disk_named, memory_named
 from midcourse.train.metrics import Seen, pair_metrics
+from midcourse.train.mix import MixedOrder
 from midcourse.train.reference import ReferenceCache
+from midcourse.train.sources import gather
 from midcourse.tree.attention import attention_kind
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.forward import choose_path
@@ -54,6 +56,8 @@ class SteerTrainer(Trainer):
         eval_dataset: The dev part, in the same form. λ and early stopping see this and nothing else.
         processing_class: The tokenizer, needed with a loaded model: a `TextTokenizer` or transformers' fast one.
         peft_config: A PEFT config in place of the default LoRA.
+        mix_datasets: Data to mix in, in the same form, by the name under which `args.mix` gives their share. They are
+            read only as far as the run can use them.
 
     Raises:
         InputError: Nothing in the data can be learnt from.
@@ -71,6 +75,7 @@ class SteerTrainer(Trainer):
         eval_dataset: Iterable[Any] | None = None,
         processing_class: Any = None,
         peft_config: Any = None,
+        mix_datasets: Mapping[str, Iterable[Any]] | None = None,
         **kwargs: Any,
     ) -> None:
         if train_dataset is None:
@@ -84,6 +89,7 @@ class SteerTrainer(Trainer):
         self.dev: Examples | None = None
         if eval_dataset is not None:
             self.dev = to_trees(eval_dataset, self.text_tokenizer, options)
+        self.data = gather(self.examples, mix_datasets or {}, args, self.text_tokenizer, options)
         self.loss = find_loss(args.loss_type)
         self.retain_weight = args.loss_settings().retain_weight
         self.forward_path: ForwardPath
@@ -110,7 +116,7 @@ class SteerTrainer(Trainer):
             model=model,
             args=args,
             data_collator=list,
-            train_dataset=list(self.examples.trees),  # a list is all a map-style dataset needs to be
+            train_dataset=self.data.trees,  # a list is all a map-style dataset needs to be
             eval_dataset=list(self.dev.trees) if self.dev else None,
             **kwargs,
         )
@@ -124,11 +130,49 @@ class SteerTrainer(Trainer):
             newest = checkpoint.newest_complete(Path(self.args.output_dir))
             resume_from_checkpoint = str(newest) if newest else None
         if resume_from_checkpoint:
-            state = json.loads((Path(resume_from_checkpoint) / _STATE).read_text())
-            self.retain_weight = state["retain_weight"]
+            self._restore(json.loads((Path(resume_from_checkpoint) / _STATE).read_text()))
         with disk_named(Path(self.args.output_dir)):
             self._prepare_reference(fresh=not resume_from_checkpoint)
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def _order(self) -> MixedOrder | None:
+        """The order of the examples where some are mixed in; otherwise it is the parent's."""
+        if not self.data.sources:
+            return None
+        shuffle = self.args.train_sampling_strategy != "sequential"
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return MixedOrder(self.data.main, self.data.sources, seed, lambda: int(self.state.epoch or 0), shuffle=shuffle)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        return self._order() or super()._get_train_sampler(train_dataset)
+
+    def a_pass(self) -> list[TokenTree]:
+        """The trees of the first pass, in no matter which order."""
+        order = self._order()
+        trees: list[TokenTree] = list(self.train_dataset)
+        return [trees[i] for i in order.order(0)] if order else trees
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Go on with λ and the mix of a checkpoint."""
+        self.retain_weight = state["retain_weight"]
+        if state.get("mix", []) != self._mixed():
+            raise InputError(
+                f"the mix is not the one of the checkpoint: {state.get('mix', [])} then, {self._mixed()} now. Go on "
+                "with the same data, `mix` and length of the run, or start anew in another output_dir"
+            )
+
+    def _mixed(self) -> list[dict[str, Any]]:
+        return [asdict(source) for source in self.data.sources]
+
+    def _position(self) -> dict[str, int]:
+        """How many examples of each source were drawn so far."""
+        order = self._order()
+        if order is None:
+            return {}
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps * max(1, self.args.world_size)
+        per_pass = -(-len(order) // size)
+        epoch, steps = divmod(self.state.global_step, per_pass)
+        return order.position(epoch, min(steps * size, len(order)))
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """The micro-batches of one optimizer step and the denominators over all of them and all ranks."""
@@ -270,7 +314,8 @@ class SteerTrainer(Trainer):
             if best:
                 self.state.best_model_checkpoint = str(out / best)
                 self.state.save_to_json(str(written / "trainer_state.json"))
-            (written / _STATE).write_text(json.dumps({"retain_weight": self.retain_weight}))
+            state = {"retain_weight": self.retain_weight, "mix": self._mixed(), "drawn": self._position()}
+            (written / _STATE).write_text(json.dumps(state))
             self._record(written)
             checkpoint.commit(written, out / name)
         checkpoint.prune(out, self.args.save_total_limit, self.state.best_model_checkpoint)

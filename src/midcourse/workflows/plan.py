@@ -88,7 +88,7 @@ def make_plan(trainer: SteerTrainer, speed: Speed | None = None) -> Plan:
         speed: Measured before; by default some hundred tokens are run now.
     """
     speed = speed or measure(trainer)
-    trees: list[TokenTree] = list(trainer.train_dataset)
+    trees = trainer.a_pass()
     dev = _dev(trainer)
     args = trainer.args
     rows = list(_rows(trainer, trees))
@@ -133,7 +133,7 @@ def _seconds(trainer: SteerTrainer, speed: Speed, rows: list[Row], epochs: float
     def passes(trees: list[TokenTree]) -> float:
         return sum(speed.forward.at(row_flops(config, parameters, Row.of([t]))) for t in trees)
 
-    dev, trees = trainer.parts(_dev(trainer)), trainer.parts(trainer.train_dataset)
+    dev, trees = trainer.parts(_dev(trainer)), [t for t in trainer.parts(trainer.train_dataset) if t.pairs]
     a_pass = sum(speed.training.at(row_flops(config, parameters, row)) for row in rows)
     looks = _looks(trainer, epochs * len(rows), epochs)
     return Seconds(
