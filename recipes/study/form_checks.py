@@ -6,6 +6,7 @@ characters and lines with plain string methods.
 """
 
 from collections import Counter
+from itertools import pairwise
 
 WORN = {
     *("can", "also", "help", "helps", "start", "use", "using", "try", "ensure", "different"),
@@ -71,7 +72,7 @@ def lower_case(text: str) -> Counter[str]:
 def short_words(text: str) -> Counter[str]:
     """Worn words."""
     said = plain(text.replace("'", "_").replace("’", "_").replace("-", " "))
-    pairs = sum(pair in PAIRS for pair in zip(said, said[1:], strict=False))
+    pairs = sum(pair in PAIRS for pair in pairwise(said))
     return +Counter({"worn word": sum(word in WORN for word in said) + pairs})
 
 
