@@ -172,6 +172,7 @@ def configuration_page() -> str:
     from transformers import TrainingArguments
 
     from midcourse.train.config import SteerConfig
+    from midcourse.train.metrics import LOGGED
 
     inherited = {f.name for f in fields(TrainingArguments)}
     own = [f for f in fields(SteerConfig) if f.name in SteerConfig.__annotations__]
@@ -185,6 +186,11 @@ def configuration_page() -> str:
         "## What has another default than in transformers",
         "Every other field of `transformers.TrainingArguments` works as it does there.",
         _table(("setting", "default", "meaning"), [_setting(f) for f in own if f.name in inherited]),
+        "## What is logged",
+        "In the training log, and by whatever `report_to` names, beside transformers' own figures. The same names with "
+        "`eval_` before them are on the dev part. The drifts that a result is judged by are measured by "
+        "`midcourse eval`.",
+        _table(("metric", "meaning"), [(f"`{name}`", meaning) for name, meaning in LOGGED.items()]),
     ]
     return "\n\n".join(parts) + "\n"
 

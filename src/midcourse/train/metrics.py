@@ -17,7 +17,42 @@ from midcourse.train.batch import RowTensors
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
 
-__all__ = ["Seen", "pair_metrics"]
+__all__ = ["LOGGED", "Seen", "logged", "pair_metrics"]
+
+LOGGED = {
+    "loss": "What is minimised, over the tokens and pairs of the whole step.",
+    "pair_loss": "Its first part: the pairs.",
+    "retain_kl": "Its second part before λ: KL(reference ‖ policy) at the retained positions of the step, in nats per "
+    "token, over the reference's `retain_top_k` likeliest tokens and the rest as one. A lower bound, and no drift: "
+    "what is trained on says nothing of what is not.",
+    "text_nll": "Its third part before ν: next-token loss where examples carry it, in nats per token.",
+    "retain_weight": "λ as it is now; it moves where `max_drift` is set.",
+    "rewards/chosen": "β times the weighted log-ratio of the chosen side, as in TRL but from the fork on.",
+    "rewards/rejected": "The same of the rejected side.",
+    "rewards/margins": "Their difference.",
+    "rewards/accuracies": "Share of pairs whose margin is above 0.",
+    "logps/chosen": "log π of the chosen tokens, summed, in nats.",
+    "logps/rejected": "log π of the rejected tokens, summed, in nats.",
+    "logps/chosen_delta": "How far log π of the chosen tokens has moved from the reference. Below 0 the text the "
+    "person put becomes less likely; on more than a tenth of the steers that is a warning.",
+    "tree/token_ratio": "Tokens of one row per branch over the tokens that were run: what the trees save.",
+    "examples/KIND": "Examples of this kind since the last log: their `source`, or what they teach.",
+    "tokens/KIND": "Their tokens.",
+    "text_nll/KIND": "Next-token loss on them, in nats per token.",
+    "eval_drift/kl_retained": "The drift: KL(reference ‖ policy) over the whole vocabulary at retained positions of "
+    "the dev part, in nats per token. `max_drift` answers to it.",
+}
+"""What is logged beside transformers' own figures, in the log of training; `eval_` before a name: on the dev part."""
+
+
+def logged(name: str) -> str | None:
+    """The entry of `LOGGED` that a name in a log falls under."""
+    folder, _, kind = name.partition("/")
+    for known in (name, f"{folder}/KIND" if kind else "", name.removeprefix("eval_")):
+        if known in LOGGED:
+            return known
+    return None
+
 
 _FELL = -0.05
 """Nats below which a chosen text counts as having become less likely."""
