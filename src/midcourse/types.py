@@ -202,6 +202,7 @@ class Trajectory:
     messages: tuple[Message, ...] = ()
     """The prompt as messages; empty for a raw-text prompt."""
     model: ModelRef | None = None
+    """Which model wrote; of an import the one named with it, whose tokenizer made the ids and which it is meant for."""
     template: str | None = None
     """Hash of the chat template that rendered the prompt."""
     sampler: Mapping[str, Any] = field(default_factory=dict)

@@ -9,8 +9,10 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 from midcourse.cli import app
+from midcourse.model import weights_hash
 from midcourse.store import Store
 from midcourse.tokens import TextTokenizer
+from midcourse.types import ModelRef
 
 ROWS = [
     {"prompt": "p", "prefix": "It is", "rejected": " bad", "chosen": " good"},
@@ -40,6 +42,15 @@ def write(path: Path, rows: list[Any]) -> None:
 def run(folder: Path, *args: str, source: str = "steers") -> Result:
     fixed = ["--model", str(folder / "model"), "--store", str(folder / "s.db")]
     return CliRunner().invoke(app, ["import", source, *args, *fixed])
+
+
+def test_the_model_named_is_kept_by_its_weights(folder: Path) -> None:
+    assert run(folder, str(folder / "my.jsonl"), "--chat").exit_code == 0
+    with Store(folder / "s.db") as store:
+        models = {t.model for t in store.trajectories()}
+    assert models == {ModelRef(str((folder / "model").resolve()), weights_hash(folder / "model"))}
+    shown = CliRunner().invoke(app, ["steers", "show", "--store", str(folder / "s.db")])
+    assert shown.exit_code == 0, shown.output  # no --model: the store knows whose tokenizer it was
 
 
 def test_import_twice(folder: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from midcourse.cli.reading import model_ref
 from midcourse.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def run_import(find: "Find", options: Options, formats: "dict[str, Reader] | Non
     console = Console(stderr=True)
     files = find_files(options.paths, formats)
     tokenizer = TextTokenizer.load(resolve(options.model))
+    meant_for = model_ref(options.model)
     check, as_json = options.check, options.as_json
     tally, shown = _Tally(), 0
     with _progress(files, console) as advance:
@@ -92,7 +94,8 @@ def run_import(find: "Find", options: Options, formats: "dict[str, Reader] | Non
                         console.print(_show(t, steer, tokenizer, plain=not console.is_terminal))
         else:
             with Store(options.store) as target:
-                new = target.add_many(_counted(trajectories, tally))
+                known = (t if t.model else t.with_(model=meant_for) for t in _counted(trajectories, tally))
+                new = target.add_many(known)
             tally.known = tally.trajectories - new
     _report(tally, console, check=check, as_json=as_json)
     if not tally.trajectories:

@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Console
 
 from midcourse.errors import InputError
-from midcourse.types import Trajectory
+from midcourse.types import ModelRef, Trajectory
 
-__all__ = ["ROW_FILES", "columns_of", "is_store", "read_trajectories"]
+__all__ = ["ROW_FILES", "columns_of", "is_store", "model_ref", "read_trajectories"]
 
 ROW_FILES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet"}
 
@@ -27,6 +27,14 @@ def columns_of(pairs: list[str]) -> dict[str, str]:
             raise InputError(f"--map {pair}: expected OURS=THEIRS, e.g. --map chosen=fix")
         columns[ours] = theirs
     return columns
+
+
+def model_ref(name: str) -> ModelRef:
+    """Which model a name means: by the hash of its weights; a folder is named by its whole path, to be found again."""
+    from midcourse.model import resolve, weights_hash
+
+    folder = Path(name).expanduser()
+    return ModelRef(str(folder.resolve()) if folder.is_dir() else name, weights_hash(resolve(name)))
 
 
 def is_store(source: str | Path) -> bool:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from midcourse.cli.reading import model_ref
 from midcourse.cli.steers import StoreOption, Tokenizers, verify
 from midcourse.errors import InputError, MidcourseError
 
@@ -117,7 +118,7 @@ def retokenize(
     from midcourse.tokens import TextTokenizer
 
     console = Console(stderr=True)
-    tokenizer = TextTokenizer.load(resolve(model))
+    tokenizer, meant_for = TextTokenizer.load(resolve(model)), model_ref(model)
     counts = {"texts": 0, "steers": 0}
 
     def derived() -> "Iterator[Trajectory]":
@@ -129,7 +130,7 @@ def retokenize(
             if made is not None:
                 counts["texts"] += 1
                 counts["steers"] += len(made.steers)
-                yield made
+                yield made.with_(model=meant_for)
 
     with _open(store) as opened, Store(to) as target:
         if opened.url == target.url:
