@@ -1,6 +1,7 @@
 """The real server in the test's own process, and looking into the page's state."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -12,11 +13,8 @@ from typing import Any
 import uvicorn
 
 from capture.studio.page.told import Told, tokenizer
-from midcourse.backends.protocol import Sampling
-from midcourse.capture.studio.app import create_app
-from midcourse.capture.studio.office import Office
-from midcourse.capture.studio.prompts import entries
-from midcourse.capture.studio.writer import Loaded, Writer
+from midcourse.capture.studio.opening import Opening, open_studio
+from midcourse.capture.studio.writer import Loaded
 from midcourse.store.db import Store
 from midcourse.types import ModelRef, Steer
 
@@ -53,13 +51,14 @@ class Open:
 
 
 @contextlib.contextmanager
-def running(told: Told, path: Path, prompts: Sequence[str] = ("Say something.",), **more: object) -> Iterator[Open]:
+def running(told: Told, path: Path, prompts: Sequence[str] = ("Say something.",), **more: Any) -> Iterator[Open]:
     """The real server in this process, with a told backend in place of a model."""
+    given = path.with_suffix(".jsonl")
+    given.write_text("".join(json.dumps({"prompt": p}) + "\n" for p in prompts))
     with Store(str(path)) as store:
-        office = Office(store)
-        office.add_now("prompt", entries(prompts, people=1))
         loaded = Loaded(told, tokenizer(), ModelRef("told", "0" * 64))
-        app = create_app(office, Writer(lambda _: loaded), sampling=Sampling(max_new_tokens=30_000, alternatives=9))
+        opening = Opening(prompts=given if prompts else None, runs=path.parent / "runs", max_new_tokens=30_000, **more)
+        app = open_studio(store, opening, lambda: lambda _: loaded)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

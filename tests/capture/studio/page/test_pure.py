@@ -375,3 +375,14 @@ def test_a_break_in_the_line_loses_nothing_typed(modules: Any) -> None:
     assert got[:3] == ["type", "dog", "type"]
     assert got[3]["cut"] == 4
     assert got[3]["text"] == "dog"
+
+
+def test_only_forks_indent_in_the_tree(modules: Any) -> None:
+    got = run(
+        modules,
+        """const { nest, runOn } = await use('tree_view.js');
+        const b = (node, parent, start, tokens) => ({ node, parent, start, tokens });
+        const roots = nest([b('a', null, 0, 5), b('b', 'a', 5, 2), b('c', 'b', 7, 3), b('d', 'c', 8, 1), b('x', null, 0, 2), b('y', 'x', 2, 1), b('z', 'x', 2, 1)]);
+        return roots.map((r) => runOn(r).map((n) => [n.branch.node, n.below.map((m) => m.branch.node)]));""",
+    )
+    assert got == [[["a", []], ["b", []], ["c", ["d"]]], [["x", ["y", "z"]]]]

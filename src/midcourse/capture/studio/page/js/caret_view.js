@@ -30,14 +30,19 @@ export class CaretView {
   get value() {
     let out = '';
     for (const node of this.box.childNodes) out += node.nodeName === 'BR' ? '\n' : node.textContent;
-    return out === '\n' ? '' : out.replace(/\n\n$/, '\n');
+    return out.replace(/\n$/, '');
   }
 
   set value(text) {
     if (this.value === text) return;
     this.box.replaceChildren(...(text ? [text.endsWith('\n') ? `${text}\n` : text] : []));
+    if (document.activeElement === this.box) this.toEnd();
+  }
+
+  toEnd() {
     const range = getSelection();
-    if (document.activeElement === this.box) range.selectAllChildren(this.box), range.collapseToEnd();
+    range.selectAllChildren(this.box);
+    range.collapseToEnd();
   }
 
   get atStart() {
@@ -115,6 +120,8 @@ export class CaretView {
   /** The focus goes to the box, without a jump of the page. `keyboard`: a touch device may show its keys. */
   focus(keyboard = false) {
     if (keyboard) this.box.inputMode = 'text';
-    if (document.activeElement !== this.box) this.box.focus({ preventScroll: true });
+    if (document.activeElement === this.box) return;
+    this.box.focus({ preventScroll: true });
+    this.toEnd();
   }
 }

@@ -1,6 +1,6 @@
 /** The first page: continue where you stopped, the next prompt, a prompt of one's own, the queue. */
 import { el } from './dom.js';
-import { get, patch, post } from './rest.js';
+import { get, patch, post, put } from './rest.js';
 
 const STATES = { waiting: 'waiting', open: 'open', done: 'done', skipped: 'skipped', removed: 'removed' };
 
@@ -62,6 +62,7 @@ function queueList(queue, admin, toast, again) {
       p.skipped_for ? el('span', { class: 'then' }, p.skipped_for) : null,
       admin && p.state === 'waiting' ? el('span', { class: 'row' }, el('button', { class: 'quiet', type: 'button', onclick: () => change(p, { first: true }) }, 'First'), el('button', { class: 'quiet', type: 'button', onclick: () => change(p, { removed: true }) }, 'Remove')) : null)))) : null,
     admin ? addPrompts(toast, again) : null,
+    admin ? writtenDown(toast) : null,
   ];
 }
 
@@ -81,4 +82,23 @@ function addPrompts(toast, again) {
   };
   return el('details', {}, el('summary', {}, 'Add prompts'), text,
     el('div', { class: 'row' }, file, el('label', { class: 'check' }, 'people each', people), el('label', { class: 'check' }, practice, 'practice'), el('button', { type: 'button', onclick: add }, 'Add')));
+}
+
+/** Guidelines and reason tags: what annotators are asked, and what they can say. */
+function writtenDown(toast) {
+  const text = el('textarea', { 'aria-label': 'Guidelines, in Markdown', placeholder: 'What annotators are asked to do, in Markdown', dir: 'auto' });
+  const tags = el('input', { type: 'text', 'aria-label': 'Reason tags, with commas between', placeholder: 'wrong fact, tone, too long', size: 40 });
+  const box = el('details', {}, el('summary', {}, 'Guidelines and reasons'), text,
+    el('div', { class: 'row' }, tags, el('button', {
+      type: 'button',
+      onclick: () => Promise.all([put('api/guidelines', { text: text.value }), put('api/tags', { tags: tags.value.split(',').map((t) => t.trim()).filter(Boolean) })])
+        .then(() => toast('Kept.'), (e) => toast(e.message, 'bad')),
+    }, 'Keep these')));
+  box.addEventListener('toggle', async () => {
+    if (!box.open) return;
+    const [guide, reasons] = await Promise.all([get('api/guidelines'), get('api/tags')]);
+    text.value = guide.text;
+    tags.value = reasons.tags.join(', ');
+  }, { once: true });
+  return box;
 }

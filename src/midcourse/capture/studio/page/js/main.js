@@ -174,6 +174,8 @@ function frozen(started) {
 let drawn = studio.state;
 studio.listen((state, before, action) => {
   if (action.type === 'heard' && action.event.event === 'notice') pages.again(action.event.about);
+  if (state.stale.queue !== before.stale.queue || (state.view.phase === 'closed') !== (before.view.phase === 'closed')) queueProgress();
+  if (state.training !== before.training) pages.again('training');
   render(state, drawn);
   drawn = state;
 });
@@ -242,6 +244,18 @@ function facts(draft, state) {
   fill(byId('facts'), list, () => list.filter(Boolean).map((t) => el('span', {}, t)));
 }
 
+/** How much of the queue is done, as a line under the head of the page. */
+async function queueProgress() {
+  const queue = await get('api/queue').catch(() => null);
+  const bar = byId('progress');
+  const all = queue ? queue.waiting + queue.open + queue.done + queue.skipped : 0;
+  const part = all ? Math.round((100 * (queue.done + queue.skipped)) / all) : 0;
+  bar.setAttribute('aria-valuenow', String(part));
+  bar.setAttribute('aria-valuetext', queue ? `${queue.done} of ${all} prompts done` : 'no queue');
+  bar.title = all ? `${queue.done} of ${all} prompts done, ${queue.waiting} waiting` : '';
+  bar.firstElementChild.style.width = `${part}%`;
+}
+
 async function guidelines() {
   const { text } = await get('api/guidelines').catch(() => ({ text: '' }));
   const guide = byId('guide');
@@ -281,6 +295,7 @@ addEventListener('hashchange', route);
 let welcomed = false;
 studio.listen((state, before, action) => {
   if (action.type === 'heard' && action.event.event === 'welcome') {
+    queueProgress();
     if (!welcomed) route();
     else if (!state.draft) pages.again('all');
     welcomed = true;

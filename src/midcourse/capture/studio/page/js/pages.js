@@ -1,24 +1,31 @@
 /** The pages around the writing, and the way between them. */
 import { el, fill } from './dom.js';
 import { homePage } from './home_page.js';
+import { progressPage } from './progress_page.js';
+import { reviewPage } from './review_page.js';
+import { trainPage } from './train_page.js';
 
 const PAGES = {
   '': { title: 'Write', show: homePage, about: ['queue'] },
+  review: { title: 'Review', show: reviewPage, about: [], can: 'review' },
+  progress: { title: 'Progress', show: progressPage, about: [] },
+  train: { title: 'Train', show: trainPage, about: ['adapters', 'model', 'training'], can: 'train' },
 };
 
 export class Pages {
   constructor({ node, studio, go, toast }) {
-    Object.assign(this, { node, studio, go, toast, name: null });
+    Object.assign(this, { node, studio, name: null, context: { go, studio, toast } });
   }
 
   async show(name) {
     const page = PAGES[name] ?? PAGES[''];
     this.name = PAGES[name] ? name : '';
     this.node.hidden = false;
+    this.node.onkeydown = null;
     this.node.dataset.page = this.name;
     document.title = page.title === 'Write' ? 'Midcourse' : `${page.title} · Midcourse`;
     try {
-      await page.show(this.node, { go: this.go, studio: this.studio, toast: this.toast });
+      await page.show(this.node, this.context);
     } catch (error) {
       this.node.replaceChildren(el('h1', {}, page.title), el('p', { class: 'lead' }, error.message));
     }

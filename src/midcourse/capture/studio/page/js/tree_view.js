@@ -9,6 +9,13 @@ export function nest(branches) {
   return roots;
 }
 
+/** A span and those that go on from its very end alone: they stay at its depth; what forks off goes below. Pure. */
+export function runOn(node) {
+  const [next, ...others] = node.below;
+  const goesOn = next && !others.length && next.branch.start >= node.branch.start + node.branch.tokens;
+  return goesOn ? [{ branch: node.branch, below: [] }, ...runOn(next)] : [node];
+}
+
 export class TreeView {
   constructor(node, jump) {
     Object.assign(this, { node, jump });
@@ -23,17 +30,8 @@ export class TreeView {
     ]);
   }
 
-  /** Only forks indent: a span that goes on alone stays at its depth. */
   list(nodes) {
-    const items = [];
-    for (const { branch, below } of nodes) {
-      let [now, next] = [branch, below];
-      items.push(this.one(now, next.length > 1 ? this.list(next) : null));
-      while (next.length === 1) {
-        [now, next] = [next[0].branch, next[0].below];
-        items.push(this.one(now, next.length > 1 ? this.list(next) : null));
-      }
-    }
+    const items = nodes.flatMap((node) => runOn(node)).map(({ branch, below }) => this.one(branch, below.length ? this.list(below) : null));
     return el('ul', { class: 'tree' }, items);
   }
 
