@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from capture.studio.page.opened import begin, until, view
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -53,12 +54,16 @@ def test_typing_survives_a_reload(studio: Callable[..., Any], tab: Callable[...,
     assert "unfinished thought" in run.soon()
 
 
-def test_a_correction_made_offline_is_sent_when_the_line_is_back(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+def test_a_correction_made_offline_is_sent_when_the_line_is_back(
+    studio: Callable[..., Any], tab: Callable[..., Any]
+) -> None:
     run = studio(LONG, pause=0.01)
     page = tab(run.address)
     begin(page)
     paused(page)
-    page.evaluate("() => { midcourse.socket.held = midcourse.socket.open; midcourse.socket.open = () => {}; midcourse.socket.socket.close(); }")
+    page.evaluate(
+        "() => { midcourse.socket.held = midcourse.socket.open; midcourse.socket.open = () => {}; midcourse.socket.socket.close(); }"
+    )
     until(page, "s.link.status === 'lost'")
     page.keyboard.type("kept")
     page.keyboard.press("Enter")
@@ -78,7 +83,9 @@ def test_two_tabs_on_one_draft(studio: Callable[..., Any], tab: Callable[..., An
     paused(one)
     two = tab(one.url)
     until(two, "s.view.phase === 'pause' && s.draft.doc.tokens.length > 12")
-    assert two.inner_text("#text") == one.inner_text("#text") or two.inner_text("#text").startswith(one.inner_text("#text"))
+    assert two.inner_text("#text") == one.inner_text("#text") or two.inner_text("#text").startswith(
+        one.inner_text("#text")
+    )
     until(one, "s.draft.tabs === 2")
     two.keyboard.press("End")
     two.keyboard.type("mine")
@@ -120,11 +127,24 @@ def test_jump_into_another_branch(studio: Callable[..., Any], tab: Callable[...,
 @pytest.mark.model
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_server_is_killed_and_the_text_is_there_to_the_last_word_shown(tab: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_server_is_killed_and_the_text_is_there_to_the_last_word_shown(
+    tab: Callable[..., Any], tmp_path: Path
+) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "midcourse", "studio", "--store", str(tmp_path / "s.db"), "--port", str(port), "--runs", str(tmp_path / "runs")]
+    command = [
+        sys.executable,
+        "-m",
+        "midcourse",
+        "studio",
+        "--store",
+        str(tmp_path / "s.db"),
+        "--port",
+        str(port),
+        "--runs",
+        str(tmp_path / "runs"),
+    ]
 
     def start() -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from capture.studio.page.opened import begin, until, view
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -30,7 +31,9 @@ def test_every_script_whole_and_in_its_direction(studio: Callable[..., Any], tab
     for part in parts:
         at += len(part.encode("utf-16-le")) // 2
         assert at in whole or not part, f"{part!r} ends inside a cluster"
-    directions = page.evaluate("[...document.querySelectorAll('#text .line')].map((l) => getComputedStyle(l).direction)")
+    directions = page.evaluate(
+        "[...document.querySelectorAll('#text .line')].map((l) => getComputedStyle(l).direction)"
+    )
     assert directions[:2] == ["ltr", "rtl"]
     assert page.locator("#text b, #text script").count() == 0
     code = page.evaluate("[...document.querySelectorAll('#text .line.code')].map((l) => l.textContent)")
@@ -63,9 +66,10 @@ def test_an_input_method(studio: Callable[..., Any], tab: Callable[..., Any]) ->
     keys = page.context.new_cdp_session(page)
     for text in ("n", "に", "にほ", "にほん"):
         keys.send("Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})
-        # keys of a composition never command: this Enter chooses a word
-        page.evaluate("midcourse.state.view.phase") == "type"
-    page.evaluate("""() => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', code: 'Enter', isComposing: true, bubbles: true, cancelable: true }))""")
+    # keys of a composition never command: this Enter chooses a word
+    page.evaluate(
+        """() => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', code: 'Enter', isComposing: true, bubbles: true, cancelable: true }))"""
+    )
     assert view(page, "view.phase") == "type"
     keys.send("Input.insertText", {"text": "日本"})
     assert page.locator("[data-testid=box]").inner_text() == "日本"

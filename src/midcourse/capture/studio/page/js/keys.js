@@ -43,7 +43,7 @@ export const WISHES = [
   { wish: 'cancel', modes: ['type'], keys: ['Escape'], says: 'Drop what you typed' },
   { wish: 'undo', modes: ['stream', 'pause', 'done', 'closed'], keys: ['Mod+KeyZ'], says: 'Take the last step back (while typing: the typing)' },
   { wish: 'redo', modes: ['stream', 'pause', 'done'], keys: ['Mod+Shift+KeyZ', 'Mod+KeyY'], says: 'Do it again' },
-  { wish: 'accept', modes: ['stream', 'pause', 'type'], keys: ['Mod+KeyS'], says: 'Accept the text as it stands' },
+  { wish: 'accept', modes: ['stream', 'pause', 'type', 'done'], keys: ['Mod+KeyS'], says: 'Accept the text as it stands' },
   { wish: 'skip', modes: ['stream', 'pause', 'done'], keys: ['Mod+Shift+KeyS'], says: 'Skip this prompt, with a reason' },
   { wish: 'discard', modes: ['stream', 'pause', 'done'], keys: ['Mod+Shift+KeyX'], says: 'Discard the text' },
   { wish: 'flag', modes: ['*'], keys: ['Mod+Shift+KeyF'], says: 'Mark it for review' },

@@ -269,7 +269,7 @@ async function route() {
   const [, name = '', id] = location.hash.replace(/^#/, '').split('/');
   const onDesk = name === 'draft' && id;
   if (onDesk) {
-    byId('page').hidden = true;
+    byId('page').hidden = pages.left = true;
     byId('desk').hidden = false;
     guidelines();
     if (studio.state.draft?.id !== id) {

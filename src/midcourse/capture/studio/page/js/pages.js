@@ -20,7 +20,7 @@ export class Pages {
   async show(name) {
     const page = PAGES[name] ?? PAGES[''];
     this.name = PAGES[name] ? name : '';
-    this.node.hidden = false;
+    this.left = false;
     this.node.onkeydown = null;
     this.node.dataset.page = this.name;
     document.title = page.title === 'Write' ? 'Midcourse' : `${page.title} · Midcourse`;
@@ -29,6 +29,7 @@ export class Pages {
     } catch (error) {
       this.node.replaceChildren(el('h1', {}, page.title), el('p', { class: 'lead' }, error.message));
     }
+    this.node.hidden = this.left; // the desk was opened meanwhile
     this.links(this.studio.state);
   }
 
