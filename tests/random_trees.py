@@ -51,7 +51,8 @@ def _pairs(draw: random.Random, parent: np.ndarray) -> list[Pair]:
         for child in children[:-1]:
             chosen, rejected = down(int(children[-1])), down(int(child))
             mask = np.array([1.0, *(float(draw.random() < 0.7) for _ in rejected[1:])], dtype=np.float32)
-            made.append(Pair(f"s{child}", chosen, rejected, mask, 1.0 / (len(children) - 1)))
+            shown = np.ones(len(chosen), dtype=np.float32)
+            made.append(Pair(f"s{child}", chosen, rejected, mask, 1.0 / (len(children) - 1), shown, i))
     return made
 
 

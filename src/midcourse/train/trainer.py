@@ -25,6 +25,7 @@ from midcourse.train.batch import RowTensors, run_row, totals
 from midcourse.train.config import SteerConfig
 from midcourse.train.drift import DevDrift, adapted
 from midcourse.train.examples import Examples, to_trees
+from midcourse.train.heap import keep_heap
 from midcourse.train.limits import READING, disk_named, memory_named
 from midcourse.train.metrics import Seen, pair_metrics
 from midcourse.train.mix import MixedOrder
@@ -131,6 +132,8 @@ class SteerTrainer(Trainer):
             resume_from_checkpoint = str(newest) if newest else None
         if resume_from_checkpoint:
             self._restore(json.loads((Path(resume_from_checkpoint) / _STATE).read_text()))
+        if self.args.device.type == "cpu":
+            keep_heap()
         with disk_named(Path(self.args.output_dir)):
             self._prepare_reference(fresh=not resume_from_checkpoint)
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)

@@ -19,7 +19,16 @@ from midcourse.tree.attention import base_of, inputs_for, packed_refusal
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import IntArray
 
-__all__ = ["Path", "choose_path", "gather_logps", "has_plain_head", "logits_at", "through_head", "token_logps"]
+__all__ = [
+    "Path",
+    "choose_path",
+    "gather_logps",
+    "has_plain_head",
+    "logits_at",
+    "standing_in",
+    "through_head",
+    "token_logps",
+]
 
 Path = Literal["packed", "branches"]
 _CHUNK = 512
@@ -55,15 +64,16 @@ def through_head(
     """
     head = base_of(model).get_output_embeddings()
     if path == "packed":
-        with _standing_in(head, lambda hidden: read(hidden[0], head.weight, head.bias)[None]):
+        with standing_in(head, lambda hidden: read(hidden[0], head.weight, head.bias)[None]):
             return logits_at(model, row, sources, path)
-    with _standing_in(head, lambda hidden: hidden):
+    with standing_in(head, lambda hidden: hidden):
         hidden = logits_at(model, row, sources, path)
     return read(hidden, head.weight, head.bias)
 
 
 @contextmanager
-def _standing_in(head: Any, forward: Callable[[Tensor], Tensor]) -> Iterator[None]:
+def standing_in(head: Any, forward: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Within the block a model's head makes something else of the hidden states [1, S, d] than logits."""
     head.forward = forward
     try:
         yield
