@@ -1,14 +1,16 @@
 """How a model is made to follow a tree: which attention it runs, and what is handed to it with the tokens.
 
-q sees k  ⇔  k ≤ q < end[k]; a sliding-window layer also wants position[q] − position[k] < window. On CPU the plan of
-the row travels as an argument of the model's forward down to `tree_attention`, which transformers calls in each layer;
-without a plan that function is plain sdpa, so a model may keep it. Models that cannot be reached this way get the
-dense mask; those whose layers can follow no mask are refused, with the reason.
+q sees k  ⇔  k ≤ q < end[k]; a sliding-window layer also wants position[q] − position[k] < window. The plan of the row
+travels as an argument of the model's forward down to `tree_attention`, which transformers calls in each layer; without
+a plan that function is plain sdpa, so a model may keep it. Models that cannot be reached this way get the dense mask;
+those whose layers can follow no mask are refused, with the reason.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
@@ -16,15 +18,16 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from midcourse.errors import ModelError
+from midcourse.tree.flex import block_masks, flex_attention, flex_usable, padding
 from midcourse.tree.pack import Row
-from midcourse.tree.plan import Plan, plan_row
+from midcourse.tree.plan import Plan, ordered, plan_row
 from midcourse.tree.sliced import sliced_attention
 
 __all__ = ["NAME", "Kind", "attention_kind", "dense_mask", "inputs_for", "packed_refusal"]
 
 NAME = "midcourse_tree"
-Kind = Literal["sliced", "dense"]
-"""`sliced`: a plan and calls on slices. `dense`: one [T, T] mask."""
+Kind = Literal["sliced", "flex", "dense"]
+"""`sliced`: a plan and calls on slices. `flex`: FlexAttention on CUDA. `dense`: one [T, T] mask."""
 
 _EXACT = {"full_attention", "sliding_attention"}
 _LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
@@ -45,7 +48,7 @@ def packed_refusal(config: Any) -> str | None:
     if kinds & _LENGTH_DEPENDENT_ROPE:
         return "its rotary embedding depends on the length of the row"
     implementation = getattr(text, "_attn_implementation", "sdpa")
-    if implementation not in ("sdpa", "eager", NAME, None):
+    if implementation not in ("sdpa", "eager", "flex_attention", NAME, None):
         return f"the attention implementation {implementation!r} takes no arbitrary mask (use sdpa)"
     if getattr(text, "attn_logit_softcapping", None) and implementation != "eager":
         return "its attention caps its scores, which only the attention implementation 'eager' does"
@@ -63,7 +66,9 @@ def attention_kind(model: Any) -> Kind:
     base = base_of(model)
     if base.config.get_text_config()._attn_implementation == "eager":
         return "dense"
-    return "sliced" if getattr(base, "_supports_attention_backend", False) else "dense"
+    if not getattr(base, "_supports_attention_backend", False):
+        return "dense"
+    return "flex" if flex_usable(base.device) else "sliced"
 
 
 def inputs_for(model: Any, row: Row, device: torch.device) -> tuple[Mapping[str, Any], Plan | None]:
@@ -71,17 +76,24 @@ def inputs_for(model: Any, row: Row, device: torch.device) -> tuple[Mapping[str,
 
     A model on sdpa is switched to `tree_attention` the first time, and stays so.
     """
-    base = base_of(model)
-    if attention_kind(model) == "dense":
+    base, kind = base_of(model), attention_kind(model)
+    if kind == "dense":
         return _tokens(row.token_ids, row.position, device) | {
             "attention_mask": attention_mask(base.config, row, device, base.dtype)
         }, None
     if base.config._attn_implementation != NAME:
         base.set_attn_implementation(NAME)
-    plan = plan_row(row, _windows(base.config), device=device, dtype=base.dtype)
+    windows = _windows(base.config)
+    if kind == "flex":
+        plan = ordered(row)
+        plan = replace(plan, blocks=block_masks(row, plan.order, windows, device))
+    else:
+        plan = plan_row(row, windows, device=device, dtype=base.dtype)
     # A mask of four dimensions is handed down as it is: none is built, and no packing is read out of the positions.
     unread = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
-    tokens = _tokens(row.token_ids[plan.order], row.position[plan.order], device)
+    behind = (0, padding(len(row)) if kind == "flex" else 0)
+    ids, position = (np.pad(a[plan.order], behind) for a in (row.token_ids, row.position))
+    tokens = _tokens(ids, position, device)
     return tokens | {"attention_mask": unread, "tree_plan": plan}, plan
 
 
@@ -120,13 +132,16 @@ def tree_attention(
             "train it with --forward_path branches"
         )
     window = kwargs.get("sliding_window")
-    if window not in tree_plan.slices:
-        known = ", ".join(str(w) for w in tree_plan.slices)
+    layers = tree_plan.blocks or tree_plan.slices
+    if window not in layers:
+        known = ", ".join(str(w) for w in layers)
         raise ModelError(
             f"a layer of {type(module).__name__} has a window of {window} tokens, but its config speaks of {known}; "
             "train it with --forward_path branches"
         )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if tree_plan.blocks:
+        return flex_attention(query, key, value, tree_plan.blocks[window], scale), None
     return sliced_attention(query, key, value, tree_plan.slices[window], scale), None
 
 

@@ -8,7 +8,8 @@ It knows no model, only arrays; `sliced.py` runs it.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import IntArray
 
-__all__ = ["Plan", "Slice", "permutation", "plan_row"]
+__all__ = ["Plan", "Slice", "ordered", "plan_row"]
 
 QUERIES = 256
 """Most queries of a slice. Fewer waste time on calls, more on keys that most of them do not see."""
@@ -54,6 +55,8 @@ class Plan:
     """[T] where each token of the row went."""
     slices: dict[int | None, tuple[Slice, ...]]
     """By window: None for full attention."""
+    blocks: dict[int | None, Any] = field(default_factory=dict)
+    """By window, instead of slices: FlexAttention's masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,19 @@ class _Piece:
     causal: bool = False
 
 
-def permutation(row: Row) -> tuple[IntArray, IntArray]:
-    """(order, head): the permuted order, and for each token of the row the index at which its path begins."""
+def ordered(row: Row) -> Plan:
+    """The permuted order alone: path after path, in the order in which they begin."""
+    order = np.argsort(_heads(row), kind="stable").astype(np.int64)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return Plan(order, rank, {})
+
+
+def _heads(row: Row) -> IntArray:
+    """[T] the index at which the path of each token begins: a path is all tokens that end together."""
     first = np.full(len(row) + 1, len(row), dtype=np.int64)
     np.minimum.at(first, row.end, np.arange(len(row)))
-    head = first[row.end]
-    return np.argsort(head, kind="stable").astype(np.int64), head
+    return first[row.end]
 
 
 def plan_row(
@@ -83,23 +93,21 @@ def plan_row(
     queries: int = QUERIES,
 ) -> Plan:
     """Plan the attention of a row for full layers (None) and for layers with a window, measured by position."""
-    order, head = permutation(row)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    paths = _paths(row, order, rank, head)
-    slices = {}
+    plan = ordered(row)
+    order = plan.order
+    paths = _paths(row, order, plan.rank)
     for window in windows:
         cut = (p for path in paths for p in _pieces(row, order, path, window, queries))
-        slices[window] = tuple(
+        plan.slices[window] = tuple(
             Slice(p.begin, p.stop, p.keys, None if p.causal else _bias(row, order, p, window).to(device, dtype))
             for p in _joined(cut, queries)
         )
-    return Plan(order, rank, slices)
+    return plan
 
 
-def _paths(row: Row, order: IntArray, rank: IntArray, head: IntArray) -> list[tuple[tuple[int, int], ...]]:
+def _paths(row: Row, order: IntArray, rank: IntArray) -> list[tuple[tuple[int, int], ...]]:
     """For each path, in permuted order, the ranges a token at its end sees: its own first, then up to the root."""
-    begins = np.flatnonzero(np.diff(head[order], prepend=-1))
+    begins = np.flatnonzero(np.diff(_heads(row)[order], prepend=-1))
     found: list[tuple[tuple[int, int], ...]] = []
     number = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(order)))
     for begin, stop in zip(begins.tolist(), [*begins[1:].tolist(), len(order)], strict=True):
