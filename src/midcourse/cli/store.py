@@ -80,6 +80,8 @@ def purge(
         steers = [s for t in found for s in t.steers]
         others = sum(author not in (s.annotator, t.annotator) for t in found for s in t.steers) if author else 0
         said = f"{len(found)} texts with {len(steers)} steers" + (f", {others} of them by others" if others else "")
+        if not found and author is not None:
+            said = f"only the name {author} in reviews and studio records (no text matches)"
         if not found and author is None:
             raise InputError(f"nothing in {opened.name} matches; nothing was changed")
         if not yes and not typer.confirm(f"Delete {said} from {opened.name} for good?", err=True):

@@ -74,8 +74,8 @@ def to_trees(data: Iterable[Any], tokenizer: TextTokenizer, options: TreeOptions
         if trajectory.tokenizer != tokenizer.hash:
             raise TokenizerMismatch(
                 f"trajectory {trajectory.id} was tokenized by {trajectory.tokenizer}, the model's tokenizer is "
-                f"{tokenizer.hash}. Train the model that the steers were made with, or import the texts again for this"
-                " one"
+                f"{tokenizer.hash}. Train the model that the steers were made with, or derive them for this one with "
+                "`midcourse store retokenize`"
             )
         built = build_tree(trajectory, options)
         skipped += built.skipped
