@@ -74,8 +74,10 @@ def gather(
                 f"mix: the data hold nothing that teaches {name} (they hold {', '.join(kinds)}). Import some, or name "
                 "a file: --mix replay.jsonl=0.1"
             )
-        sources.append(Source(name, len(trees), len(found), count))
-        trees += [replace(t, source=name) for t in found]
+        label = name.rpartition("/")[2]
+        label = name if any(s.name == label for s in sources) else label
+        sources.append(Source(label, len(trees), len(found), count))
+        trees += [replace(t, source=label) for t in found]
     return Gathered(trees, len(main), sources, tuple(skipped))
 
 
