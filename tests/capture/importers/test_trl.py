@@ -51,6 +51,7 @@ def test_texts_with_and_without_a_prompt() -> None:
         (("p", "a", [BAD]), "must both be texts"),
         ((None, [GOOD], [BAD]), "do not begin with the same messages"),
         ((None, [ASK, GOOD, ASK, GOOD], [ASK, BAD]), "chosen has 3 messages and rejected 1"),
+        ((None, [ASK, GOOD], [ASK, GOOD]), "equal to rejected"),
         (("p", "", "b"), "says nothing"),
         (("p", 4, "b"), "must both be texts or both"),
         (("p", [{"role": "user"}], [BAD]), "needs the strings"),

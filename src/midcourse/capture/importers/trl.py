@@ -123,6 +123,8 @@ def _conversations(prompt: Any, chosen: tuple[Message, ...], rejected: tuple[Mes
         before = messages_of(prompt, "prompt")
     if chosen[: len(before)] == before and rejected[: len(before)] == before:
         before = ()  # the sides are whole conversations, which begin with the prompt
+    if chosen == rejected:
+        raise InputError("chosen is equal to rejected; nothing can be learnt from it")
     shared = 0
     for ours, theirs in zip(chosen, rejected, strict=False):
         if ours != theirs:
