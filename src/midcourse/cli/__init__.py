@@ -20,7 +20,19 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from midcourse import __version__
-from midcourse.cli import doctor, evaluation, importing, looping, models, simulating, steers, store, studio, training
+from midcourse.cli import (
+    doctor,
+    evaluation,
+    importing,
+    looping,
+    models,
+    simulating,
+    steers,
+    store,
+    studio,
+    studying,
+    training,
+)
 from midcourse.errors import MidcourseError, ran_out_of
 
 __all__ = ["app", "main"]
@@ -42,7 +54,7 @@ an error came from.
 """
 
 
-ORDER = ("studio", "import", "simulate", "steers", "store", "model", "train", "eval", "loop", "chat", "doctor")
+ORDER = ("studio", "import", "simulate", "steers", "store", "model", "train", "eval", "loop", "study", "chat", "doctor")
 
 
 class OneSentence(TyperGroup):
@@ -155,6 +167,7 @@ _add_command("simulate", simulating.simulate)
 _add_command("train", training.train, training.CONTEXT)
 _add_command("eval", evaluation.evaluate)
 _add_command("loop", looping.loop, training.CONTEXT)
+_add_command("study", studying.study)
 _add_command("chat", models.chat)
 _add_command("doctor", doctor.doctor)
 

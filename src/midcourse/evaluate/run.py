@@ -334,6 +334,11 @@ def _fork_result(
 ) -> ForkResult:
     at = next((i for i, f in enumerate(again.forks) if f is fork), None)
     before = tokenizer.decode(fork.prefix)
+    if at is not None:
+        shares = {
+            v: dict(zip(("recurrence", "adoption", "valid"), s[at], strict=True)) for v, s in again.shares.items()
+        }
+        measures = {v: {**m, **shares[v]} for v, m in measures.items()}
     return ForkResult(
         steer=fork.steer.id,
         trajectory=fork.held.trajectory.id,

@@ -1,0 +1,22 @@
+"""Runs the study of PROTOCOL.md, as many sittings as it takes: prints what is left and the time it will need, goes on.
+
+    python recipes/study/run.py --dry_run              # what is left
+    python recipes/study/run.py --only development     # in the order of the protocol
+    python recipes/study/run.py --most 4               # four cells of whatever is next
+    python recipes/study/run.py --tables               # tables and plots from what was run
+
+Every cell is one JSON file below benchmarks/results/study; commit them as they come.
+"""
+
+import sys
+from pathlib import Path
+
+from midcourse.cli import main
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+if __name__ == "__main__":
+    given = ["--config", HERE / "study.yaml", "--results", ROOT / "benchmarks" / "results" / "study"]
+    sys.argv[1:1] = ["study", *map(str, given), "--work", str(ROOT / "runs" / "study")]
+    main()

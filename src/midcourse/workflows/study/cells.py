@@ -1,0 +1,208 @@
+"""What is run, in which order: a cell is one method on one task with so many steers and one seed.
+
+The order is fixed before anything is run. What depends on results (the settings chosen on the development tasks, which
+baseline is best) is worked out from the results by a rule that is fixed too. It reads results and runs nothing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from midcourse.errors import InputError
+
+__all__ = ["METHODS", "OURS", "WHOLE", "Cell", "Study", "score"]
+
+OURS = "ours"
+WHOLE = ("sft_full", "dpo_whole")
+"""Methods that learn from whole answers: in their own session a person writes whole answers."""
+METHODS: Mapping[str, Mapping[str, Any]] = {
+    "sft_full": {"loss_type": "sft_full"},
+    "dpo_whole": {"loss_type": "sigmoid", "window": 512, "rejected_window": 512},
+    "dpo_prefix": {"loss_type": "sigmoid"},
+    "masked_nll": {"loss_type": "masked", "sft_weight": 1.0},
+    OURS: {"loss_type": "fork"},
+}
+"""The methods of the headline beside the base, as settings of `SteerConfig`."""
+_KNOWN = {"model", "dtype", "headline", "development", "exploratory", "methods", "trials", "common", "steers", "seeds"}
+_KNOWN |= {"more_seeds", "dev_steers", "ablations", "extra_methods", "extra_steers", "forks", "samples", "effort_tasks"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training with its evaluation."""
+
+    stage: str
+    """`development`, `headline`, `own`, `budget`, `ablation` or `exploratory`."""
+    task: str
+    method: str
+    steers: int
+    seed: int
+    arm: str = "same"
+    """`same` session: everyone learns from the same steers; `own`: what the same seconds buy."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+    """Tells trials and ablations apart."""
+
+    @property
+    def path(self) -> Path:
+        """Where its result is kept, below the folder of results."""
+        name = f"{self.method}{'-' + self.label if self.label else ''}-{self.steers}-{self.seed}.json"
+        return Path(self.stage if self.stage in ("development", "ablation") else self.arm) / self.task / name
+
+
+@dataclass(frozen=True)
+class Study:
+    """All settings of a study; see recipes/study/study.yaml."""
+
+    folder: Path
+    """Of the file: tasks are in `tasks/NAME.yaml` below it."""
+    results: Path
+    headline: tuple[str, ...]
+    development: tuple[str, ...] = ()
+    exploratory: tuple[str, ...] = ()
+    model: str = "builtin"
+    dtype: str = "float32"
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: dict(METHODS))
+    trials: Mapping[str, Mapping[str, list[Any]]] = field(default_factory=dict)
+    """Method -> setting -> values: all combinations are tried on the development tasks, as many for every method."""
+    common: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of every training."""
+    steers: tuple[int, ...] = (100, 30)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    more_seeds: tuple[int, ...] = (3, 4)
+    """For ours and the best baseline."""
+    dev_steers: int = 60
+    ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Label -> settings changed from ours, on the first headline task."""
+    extra_methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    extra_steers: tuple[int, ...] = ()
+    forks: int = 40
+    samples: int = 8
+    effort_tasks: int = 20
+
+    @classmethod
+    def load(cls, path: str | Path, results: str | Path) -> "Study":
+        """Read a YAML file.
+
+        Raises:
+            InputError: It cannot be read, names an unknown field, or gives methods unequal numbers of trials.
+        """
+        try:
+            value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise InputError(f"the study {path} cannot be read: {' '.join(str(error).split())}") from error
+        if not isinstance(value, dict) or not value.get("headline"):
+            raise InputError(f"{path} must name the tasks of its `headline`")
+        if unknown := set(value) - _KNOWN:
+            raise InputError(f"{path}: unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KNOWN))}")
+        lists = {k: tuple(v) for k, v in value.items() if isinstance(v, list)}
+        study = cls(Path(path).parent, Path(results), **{**value, **lists})
+        counts = {m: len(list(study.grid(m))) for m in study.trials}
+        if len(set(counts.values())) > 1:
+            raise InputError(f"{path}: every method must have as many trials as the others, got {counts}")
+        return study
+
+    def grid(self, method: str) -> Iterator[dict[str, Any]]:
+        """The settings tried for a method."""
+        given = self.trials.get(method, {})
+        for values in product(*given.values()):
+            yield dict(zip(given, values, strict=True))
+
+    def result(self, cell: Cell) -> dict[str, Any] | None:
+        """What a cell found, None where it was not run."""
+        path = self.results / cell.path
+        if not path.is_file():
+            return None
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def cells(self) -> Iterator[Cell]:
+        """All cells in order; asks for the results of earlier ones as it goes."""
+        yield from self.development_cells()
+        first, *later = self.steers
+        yield from self._block("headline", first)
+        yield from self._whole("own", first)
+        for steers in later:
+            yield from self._block("budget", steers)
+            yield from self._whole("own", steers)
+        yield from self._ablation_cells(first)
+        yield from self._exploratory_cells(first)
+
+    def development_cells(self) -> Iterator[Cell]:
+        """Trials: every method alike, one seed."""
+        for task, method in product(self.development, self.methods):
+            for n, trial in enumerate(self.grid(method)):
+                settings = {**self.common, **self.methods[method], **trial}
+                yield Cell("development", task, method, self.dev_steers, 0, settings=settings, label=f"trial{n}")
+
+    def chosen(self, method: str) -> dict[str, Any]:
+        """The trial with the lowest score over the development tasks; without results, the first."""
+        trials = list(self.grid(method)) or [{}]
+        scores = []
+        for n in range(len(trials)):
+            cells = [c for c in self.development_cells() if c.method == method and c.label == f"trial{n}"]
+            found = [self.result(c) for c in cells]
+            done = [score(f) for f in found if f is not None]
+            scores.append(float(np.mean(done)) if found and len(done) == len(found) else np.inf)
+        return trials[int(np.argmin(scores))]
+
+    def settings(self, method: str) -> dict[str, Any]:
+        """What a method is trained with in the headline."""
+        own = {**self.methods, **self.extra_methods}[method]
+        return {**self.common, **own, **self.chosen(method)}
+
+    def best_baseline(self, task: str, steers: int) -> str | None:
+        """The method beside ours with the lowest score over the first seeds; None before all of them ran."""
+        means: dict[str, float] = {}
+        for method in self.methods:
+            found = [self.result(Cell("headline", task, method, steers, s)) for s in self.seeds]
+            if any(f is None for f in found):
+                return None
+            means[method] = float(np.mean([score(f) for f in found if f is not None]))
+        means.pop(OURS, None)
+        return min(means, key=lambda m: means[m]) if means else None
+
+    def _block(self, stage: str, steers: int) -> Iterator[Cell]:
+        """Every method in the same session, seed by seed; then more seeds for ours and the best baseline."""
+        for task in self.headline:
+            yield Cell(stage, task, "base", 0, 0)
+        for seed, task, method in product(self.seeds, self.headline, self.methods):
+            yield Cell(stage, task, method, steers, seed, settings=self.settings(method))
+        for task in self.headline:
+            best = self.best_baseline(task, steers)
+            for seed, method in product(self.more_seeds, [OURS, *([best] if best else [])]):
+                yield Cell(stage, task, method, steers, seed, settings=self.settings(method))
+
+    def _whole(self, stage: str, steers: int) -> Iterator[Cell]:
+        """Methods of whole answers, with the answers that the same seconds would have bought."""
+        whole = [m for m in WHOLE if m in self.methods]
+        for seed, task, method in product(self.seeds, self.headline, whole):
+            yield Cell(stage, task, method, steers, seed, "own", self.settings(method))
+
+    def _ablation_cells(self, steers: int) -> Iterator[Cell]:
+        for label, changed in self.ablations.items():
+            settings = {**self.settings(OURS), **changed}
+            yield Cell("ablation", self.headline[0], OURS, steers, 0, settings=settings, label=label)
+
+    def _exploratory_cells(self, steers: int) -> Iterator[Cell]:
+        for task, method in product(self.headline, self.extra_methods):
+            yield Cell("exploratory", task, method, steers, 0, settings=self.settings(method))
+        for task in self.exploratory:
+            yield Cell("exploratory", task, "base", 0, 0)
+            for method in self.methods:
+                yield Cell("exploratory", task, method, steers, 0, settings=self.settings(method))
+        for task, method, more in product(self.headline, self.methods, self.extra_steers):
+            yield Cell("exploratory", task, method, more, 0, settings=self.settings(method))
+
+
+def score(found: Mapping[str, Any]) -> float:
+    """What trials and baselines are ranked by, lower is better: recurrence, plus what was lost in sound samples."""
+    metrics = found["metrics"]
+    lost = metrics["valid"]["base"]["mean"] - metrics["valid"]["steered"]["mean"]
+    return float(metrics["recurrence"]["steered"]["mean"] + max(0.0, lost))

@@ -1,0 +1,100 @@
+"""The study as a queue that can be stopped at any time: says what is left and what it will take, then runs it.
+
+A cell is done when its result file is there; it appears whole or not at all. It decides nothing about methods.
+"""
+
+import json
+import platform
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from midcourse.workflows.study.cells import Cell, Study
+from midcourse.workflows.study.material import Material
+from midcourse.workflows.study.run_cell import run_cell
+from midcourse.workflows.tasks import Task
+
+__all__ = ["left", "run_study", "said_estimate"]
+
+GUESS = {"base": 200.0, "other": 480.0}
+"""Seconds of a cell before any was run: two cores, the built-in model."""
+
+
+def left(study: Study, only: Iterable[str] = ()) -> list[Cell]:
+    """Cells without a result, in order; `only` keeps those whose path holds one of these texts."""
+    wanted = list(only)
+    cells = {c.path: c for c in study.cells() if not wanted or any(w in str(c.path) or w == c.stage for w in wanted)}
+    return [c for path, c in cells.items() if not (study.results / path).is_file()]
+
+
+def said_estimate(study: Study, cells: list[Cell]) -> str:
+    """What is left and how long it will take, from the cells that ran."""
+    ran: dict[str, list[float]] = defaultdict(list)
+    for cell in study.cells():
+        if (found := study.result(cell)) is not None:
+            ran[cell.method].append(sum(found["seconds"].values()))
+    usual = {m: float(np.median(v)) for m, v in ran.items()}
+    other = float(np.median([x for v in ran.values() for x in v])) if ran else GUESS["other"]
+    seconds = sum(usual.get(c.method, GUESS["base"] if c.method == "base" else other) for c in cells)
+    stages: dict[str, int] = defaultdict(int)
+    for cell in cells:
+        stages[cell.stage] += 1
+    parts = ", ".join(f"{n} {stage}" for stage, n in stages.items()) or "nothing"
+    basis = f"from {sum(map(len, ran.values()))} that ran" if ran else "a guess, none ran yet"
+    return f"{len(cells)} cells left ({parts}): about {seconds / 3600:.1f} hours ({basis})"
+
+
+def run_study(
+    study: Study,
+    tasks: Callable[[str], Task],
+    work: Path,
+    say: Callable[[str], None],
+    *,
+    only: Iterable[str] = (),
+    most: int | None = None,
+) -> int:
+    """Run cells until none is left, or `most` of them; returns how many.
+
+    Args:
+        study: What to run.
+        tasks: A task by its name.
+        work: Folder for texts and checkpoints.
+        say: Told what happens.
+        only: Parts of paths, or stages.
+        most: Cells in this sitting.
+    """
+    materials: dict[str, Material] = {}
+    ran = 0
+    while (most is None or ran < most) and (cells := left(study, only)):
+        cell = cells[0]  # asked anew each time: what is next may depend on what was found
+        task = tasks(cell.task)
+        if cell.task not in materials:
+            materials[cell.task] = Material.make(task, study.model, study.dtype, work / cell.task, say)
+        say(f"{cell.path} ({len(cells)} left)")
+        found = run_cell(study, cell, task, materials[cell.task], work / "cells" / cell.path.with_suffix(""))
+        found["machine"] = {"system": platform.system(), "python": platform.python_version(), "gpu": None}
+        _keep(study.results / cell.path, found)
+        say(_line(found))
+        ran += 1
+    return ran
+
+
+def _line(found: dict[str, Any]) -> str:
+    metrics = found["metrics"]
+    who = "steered" if "steered" in metrics["recurrence"] else "base"
+    drift = metrics["drift/kl_answers"].get(who) or {"mean": 0.0}
+    return (
+        f"  recurrence {metrics['recurrence'][who]['mean']:.2f} (base {metrics['recurrence']['base']['mean']:.2f}), "
+        f"drift {drift['mean']:.4f}, {found['unsteered']['broken_per_100_tokens']:.2f} broken per 100 tokens, "
+        f"{found['effort']['steers_per_task']['mean']:.1f} steers a task, {sum(found['seconds'].values()):.0f} s"
+    )
+
+
+def _keep(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    beside.replace(path)

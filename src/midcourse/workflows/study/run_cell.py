@@ -1,0 +1,148 @@
+"""One cell from its lesson to its figures: train, put before held-out forks, let write, count the steers still needed.
+
+What comes out is plain values for a JSON file, per fork and per task, so that tables can be made anew without a model.
+"""
+
+import dataclasses
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from midcourse import __version__
+from midcourse.drafts.simulate import CAREFUL
+from midcourse.evaluate import Options, Results
+from midcourse.evaluate.collapse import distinct
+from midcourse.evaluate.run import load, measure
+from midcourse.model import load_model
+from midcourse.workflows.effort import Efforts, measure_effort
+from midcourse.workflows.loop import train_adapter
+from midcourse.workflows.simulating import Finished, Writer
+from midcourse.workflows.study.cells import WHOLE, Cell, Study
+from midcourse.workflows.study.material import Lesson, Material, plain_writer
+from midcourse.workflows.tasks import Task
+
+__all__ = ["lesson_of", "run_cell"]
+
+_SHOWN = 3
+
+
+def lesson_of(cell: Cell, material: Material) -> Lesson | None:
+    """What a cell is trained on; None for the base."""
+    if cell.method == "base":
+        return None
+    pairs = cell.method == "dpo_whole"
+    if cell.arm == "own" and cell.method in WHOLE:
+        return material.own(cell.method, cell.steers, cell.seed, pairs=pairs)
+    return material.same(cell.method, cell.steers, cell.seed, whole=pairs)
+
+
+def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Path) -> dict[str, Any]:
+    """Train and measure one cell.
+
+    Args:
+        study: How much is measured.
+        cell: What to run.
+        task: Its task.
+        material: The task's texts.
+        work: Folder for checkpoints, so that a training that was stopped goes on; emptied at the end.
+    """
+    begun = time.monotonic()
+    lesson = lesson_of(cell, material)
+    adapter: Path | None = None
+    last: dict[str, Any] = {}
+    if lesson is not None:
+        adapter = work / "adapter"
+        if not (adapter / "midcourse.json").is_file():
+            settings = {"save_strategy": "epoch", **cell.settings}
+            last = train_adapter(study.model, study.dtype, list(lesson.texts), adapter, settings, seed=cell.seed)
+    trained = time.monotonic()
+    loaded, variants = load(study.model, [adapter] if adapter else [], dtype=study.dtype)
+    options = Options(samples=study.samples, max_forks=study.forks, seed=0, shown=_SHOWN)
+    results = measure(variants, loaded, material.held_out, options=options, checker=task.checker)
+    found = {
+        "cell": dataclasses.asdict(cell),
+        "version": __version__,
+        "model": {"name": loaded.ref.name, "weights": loaded.ref.weights},
+        "rules": task.by,
+        "lesson": _facts(lesson),
+        "trained": {k: v for k, v in last.items() if isinstance(v, int | float)},
+        **_figures(results),
+        **_writing(study, cell, task, material, adapter),
+    }
+    found["seconds"] = {"train": trained - begun, "evaluate": time.monotonic() - trained}
+    shutil.rmtree(work, ignore_errors=True)
+    return found
+
+
+def _facts(lesson: Lesson | None) -> dict[str, Any] | None:
+    if lesson is None:
+        return None
+    return {
+        "texts": len(lesson.texts),
+        "steers": lesson.steers,
+        "seconds": round(lesson.seconds, 1),
+        "budget": round(lesson.budget, 1),
+        "words_typed": lesson.words_typed,
+    }
+
+
+def _figures(results: Results) -> dict[str, Any]:
+    """The report's figures, with `steered` for the one adapter, and each fork's own."""
+    name = next(iter(results.adapters), None)
+    called = {"base": "base", name: "steered"}
+
+    def plain(values: dict[str, Any]) -> dict[str, Any]:
+        return {called[k]: None if v is None else dataclasses.asdict(v) for k, v in values.items()}
+
+    keep = ("recurrence", "adoption", "valid", "margin", "first_token_log_odds", "logp_chosen", "p_rejected")
+    forks = [
+        {
+            "steer": f.steer,
+            "prompt": f.prompt,
+            **{called[v]: {m: x for m, x in values.items() if m in keep} for v, values in f.measures.items()},
+        }
+        for f in results.forks
+    ]
+    return {
+        "metrics": {m.name: {**plain(m.values), "change": plain(m.change).get("steered")} for m in results.metrics},
+        "forks": forks,
+        "collapse": {called[k]: dataclasses.asdict(v) for k, v in results.collapse.items()},
+        "signs": results.signs.get(name or "", []),
+        "shown": [{"prompt": w.prompt, "text": w.texts[name or "base"]} for w in results.written],
+    }
+
+
+def _writing(study: Study, cell: Cell, task: Task, material: Material, adapter: Path | None) -> dict[str, Any]:
+    """What the model writes on the test prompts when nobody interferes, and how many steers it needs."""
+    loaded = load_model(study.model, dtype=study.dtype, adapter=adapter)
+    test = task.part("test")
+    texts: list[Finished] = []
+    plain_writer(loaded, task, f"unsteered {cell.path}").write(test, texts.append)
+    tokens = sum(f.run.tokens for f in texts)
+    broken = sum(task.broken(f.run.text).total() for f in texts)
+    ids = [f.trajectory.path(f.trajectory.head)[-f.run.tokens :] if f.run.tokens else [] for f in texts]
+    base = {a.key: t for a, t in _base_lengths(task, material).items()}
+    writer = Writer(loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker)
+    efforts: Efforts = measure_effort(writer, task, test[: study.effort_tasks], base)[0]
+    return {
+        "unsteered": {
+            "broken_per_100_tokens": 100 * broken / max(1, tokens),
+            "tokens": tokens / max(1, len(texts)),
+            "distinct_3": sum(map(distinct, ids)) / max(1, len(ids)),
+            "texts": [{"prompt": f.trajectory.messages[-1].content, "text": f.run.text} for f in texts[:_SHOWN]]
+            if texts and texts[0].trajectory.messages
+            else [],
+        },
+        "effort": efforts.to_dict(),
+    }
+
+
+def _base_lengths(task: Task, material: Material) -> dict[Any, int]:
+    """Tokens of the base's own steered text for each test prompt."""
+    lengths = {_asked(t): t.head.depth - len(t.nodes[0].token_ids) for t in material.held_out}
+    return {a: lengths.get(a.prompt if isinstance(a.prompt, str) else tuple(a.prompt), 0) for a in task.part("test")}
+
+
+def _asked(text: Any) -> Any:
+    return tuple(text.messages)

@@ -1,0 +1,61 @@
+"""How sure a comparison of methods is: prompts are drawn as clusters, seeds inside, differences are paired by fork.
+
+Numbers in, numbers out; it knows no files and no models.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Difference", "over_seeds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A mean with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+    prompts: int
+    seeds: int
+
+
+def over_seeds(
+    runs: Sequence[Mapping[str, tuple[str, float]]],
+    against: Sequence[Mapping[str, tuple[str, float]]] | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Difference | None:
+    """Mean over seeds and forks, or the paired difference to another method's.
+
+    Args:
+        runs: For each seed: fork -> (prompt, value).
+        against: The same of another method; the difference is `runs` minus this, on forks that both have.
+        resamples: Times that prompts, and seeds of each method, are drawn again.
+        seed: Of the drawing.
+
+    Returns:
+        None where there is nothing to compare.
+    """
+    sets = [set(r) for r in (*runs, *(against or ()))]
+    forks = sorted(set.intersection(*sets)) if sets else []
+    if not forks or not runs or (against is not None and not against):
+        return None
+    prompts, of = np.unique([runs[0][f][0] for f in forks], return_inverse=True)
+    ours = np.array([[r[f][1] for f in forks] for r in runs], float)
+    theirs = None if against is None else np.array([[r[f][1] for f in forks] for r in against], float)
+    dice = np.random.default_rng(seed)
+    counts = np.bincount(of)
+    means = np.empty(resamples)
+    for n in range(resamples):
+        values = ours[dice.integers(0, len(ours), len(ours))].mean(0)
+        if theirs is not None:
+            values = values - theirs[dice.integers(0, len(theirs), len(theirs))].mean(0)
+        drawn = dice.integers(0, len(prompts), len(prompts))
+        means[n] = np.bincount(of, values)[drawn].sum() / counts[drawn].sum()
+    low, high = np.quantile(means, [0.025, 0.975])
+    mean = ours.mean() - (0.0 if theirs is None else theirs.mean())
+    return Difference(float(mean), float(low), float(high), len(prompts), len(runs))

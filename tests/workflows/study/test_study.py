@@ -1,0 +1,161 @@
+"""A study's order is fixed, its cells resume, its lessons cost what they should, its tables need no model."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from midcourse.drafts.simulate import Keystrokes
+from midcourse.errors import InputError
+from midcourse.workflows.study import Cell, Study, run_study, write_tables
+from midcourse.workflows.study import queue as queue_module
+from midcourse.workflows.study.cells import METHODS
+from midcourse.workflows.study.material import Material
+from midcourse.workflows.study.queue import left, said_estimate
+from midcourse.workflows.study.statistics import over_seeds
+from midcourse.workflows.tasks import Task
+from model_folder import save_model
+
+RULES = "[{name: again, pattern: '[^a-fA-F]', replacement: 'a'}]"
+TINY = {"use_cpu": True, "num_train_epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("study")
+    save_model(made / "model", positions=512)
+    rows = [{"prompt": f"Say {i}", "split": s} for i, s in enumerate(["train"] * 6 + ["test"] * 3)]
+    (made / "p.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    text = f"name: t\nrules: {RULES}\nprompts: p.jsonl\nstretch: 3\nmax_tokens: 8\nmax_steers: 2\n"
+    (made / "task.yaml").write_text(text)
+    return made
+
+
+@pytest.fixture
+def study(folder, tmp_path):
+    return Study(
+        folder, tmp_path / "results", ("task",), model=str(folder / "model"), common=TINY, steers=(4,), seeds=(0,),
+        more_seeds=(), forks=3, samples=2, effort_tasks=2,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def material(folder):
+    return Material.make(
+        Task.load(folder / "task.yaml"), str(folder / "model"), "float32", folder / "texts", lambda _: None
+    )
+
+
+def find(folder):
+    return lambda name: Task.load(folder / f"{name}.yaml")
+
+
+def test_the_order_is_headline_then_own_session(study):
+    paths = [str(c.path) for c in study.cells()]
+    assert paths[0] == "same/task/base-0-0.json"
+    assert paths[1:6] == [f"same/task/{m}-4-0.json" for m in METHODS]
+    assert paths[6:] == ["own/task/sft_full-4-0.json", "own/task/dpo_whole-4-0.json"]
+    assert "8 cells left" in said_estimate(study, left(study))
+
+
+def test_a_study_runs_stops_goes_on_and_is_shown(study, folder, tmp_path, monkeypatch):
+    said = []
+    run = queue_module.run_cell
+
+    def stopped(study_, cell, *rest):
+        if cell.method == "dpo_whole":
+            raise KeyboardInterrupt
+        return run(study_, cell, *rest)
+
+    monkeypatch.setattr(queue_module, "run_cell", stopped)
+    only = ["base", "dpo_whole", "ours"]
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, find(folder), tmp_path / "work", said.append, only=only)
+    monkeypatch.setattr(queue_module, "run_cell", run)
+    first = (study.results / "same/task/base-0-0.json").stat().st_mtime_ns
+    assert run_study(study, find(folder), tmp_path / "work", said.append, only=only) == 3
+    assert (study.results / "same/task/base-0-0.json").stat().st_mtime_ns == first
+    assert sum("steering 6 texts" in s for s in said) == 1
+    ours = study.result(Cell("headline", "task", "ours", 4, 0))
+    assert ours["lesson"]["steers"] == 4
+    assert ours["lesson"]["seconds"] > 0
+    assert {"base", "steered"} <= set(ours["forks"][0])
+    assert 0 <= ours["forks"][0]["steered"]["recurrence"] <= 1
+    assert ours["effort"]["cap"] == 2
+    assert ours["unsteered"]["tokens"] > 0
+    own = study.result(Cell("own", "task", "dpo_whole", 4, 0, "own"))
+    assert own["lesson"]["texts"] >= 1
+    page = write_tables(study, study.results).read_text()
+    assert "| ours | 1 |" in page
+    assert "dpo_whole, own session" in page
+    assert "- `same/task/sft_full-4-0.json`" in page
+    assert "too few for a claim" in page
+
+
+def test_everyone_learns_from_the_same_steers(material):
+    ours, sft, dpo = (material.same("m", 5, 1, whole=w) for w in (False, False, True))
+    assert ours.texts == sft.texts
+    assert sum(s.counts for t in ours.texts for s in t.steers) == 5
+    assert (ours.seconds, ours.words_typed) == (dpo.seconds, dpo.words_typed)
+    assert all(len(t.steers) == 1 and t.steers[0].kind == "edit" for t in dpo.texts)
+    assert material.same("m", 5, 2, whole=False).texts != ours.texts
+    with pytest.raises(InputError, match="there are only"):
+        material.same("m", 999, 0, whole=False)
+
+
+def test_whole_answers_are_charged_in_full(material):
+    lesson = material.own("sft_full", 12, 0, pairs=False)
+    keys = Keystrokes()
+    prices = [keys.rewrite(material._text(material.originals[t.id]), material._text(t)) for t in lesson.texts]
+    assert lesson.seconds == pytest.approx(sum(prices))
+    assert lesson.seconds <= lesson.budget or len(lesson.texts) == 1
+
+
+def test_settings_come_from_the_development_tasks(study, monkeypatch):
+    tuned = replace(study, development=("d",), methods={"ours": {}}, trials={"ours": {"beta": [0.1, 0.4]}})
+
+    def result(self, cell):
+        value = {"0": 0.5, "1": 0.2}[cell.label[-1]]
+        sound = {"base": {"mean": 1.0}, "steered": {"mean": 0.9}}
+        return {"metrics": {"recurrence": {"steered": {"mean": value}}, "valid": sound}}
+
+    assert tuned.settings("ours")["beta"] == 0.1  # nothing ran: the first
+    monkeypatch.setattr(Study, "result", result)
+    assert tuned.settings("ours")["beta"] == 0.4
+
+
+def test_unequal_trials_are_refused(tmp_path):
+    (tmp_path / "s.yaml").write_text("headline: [a]\ntrials: {ours: {beta: [1, 2]}, sft_full: {beta: [1]}}\n")
+    with pytest.raises(InputError, match="as many trials"):
+        Study.load(tmp_path / "s.yaml", tmp_path)
+
+
+def test_the_shipped_study_is_in_order():
+    from pathlib import Path
+
+    recipe = Path(__file__).parents[3] / "recipes" / "study"
+    study = Study.load(recipe / "study.yaml", "nowhere")
+    assert set(study.methods) == set(METHODS)
+    cells = list(study.cells())
+    assert cells[0].stage == "development"
+    assert len({c.path for c in cells}) >= len(cells) - 2  # the base of a task is asked for in every block
+    for name in (*study.headline, *study.development, *study.exploratory):
+        task = Task.load(recipe / "tasks" / f"{name}.yaml")
+        assert len(task.part("test")) >= 30
+        assert task.checker is not None
+        assert task.counter is not None
+    held = {a.key for a in Task.load(recipe / "tasks" / "house_style.yaml").part("test")}
+    assert not held & {a.key for a in Task.load(recipe / "tasks" / "lower_case.yaml").prompts}
+
+
+def test_seeds_and_prompts_are_drawn_and_pairs_are_paired():
+    forks = {f"f{i}": (f"p{i // 2}", float(i % 2)) for i in range(40)}
+    higher = {k: (p, v + 0.25) for k, (p, v) in forks.items()}
+    same = over_seeds([higher, higher], [forks, forks])
+    assert same.mean == same.low == same.high == pytest.approx(0.25)
+    alone = over_seeds([forks])
+    assert (alone.mean, alone.prompts, alone.seeds) == (0.5, 20, 1)
+    noisy = [{k: (p, v + shift) for k, (p, v) in forks.items()} for shift in (-0.3, 0.3)]
+    assert over_seeds(noisy).high - over_seeds(noisy).low > 0.3
+    assert over_seeds([]) is None
+    assert over_seeds([forks], []) is None
