@@ -17,7 +17,7 @@ from midcourse.evaluate.run import load, measure
 from midcourse.model import load_model
 from midcourse.workflows.effort import Efforts, measure_effort
 from midcourse.workflows.loop import train_adapter
-from midcourse.workflows.simulating import Finished, Writer
+from midcourse.workflows.simulating import Asked, Finished, Writer
 from midcourse.workflows.study.cells import WHOLE, Cell, Study
 from midcourse.workflows.study.material import Lesson, Material, plain_writer
 from midcourse.workflows.tasks import Task
@@ -122,9 +122,8 @@ def _writing(study: Study, cell: Cell, task: Task, material: Material, adapter: 
     tokens = sum(f.run.tokens for f in texts)
     broken = sum(task.broken(f.run.text).total() for f in texts)
     ids = [f.trajectory.path(f.trajectory.head)[-f.run.tokens :] if f.run.tokens else [] for f in texts]
-    base = {a.key: t for a, t in _base_lengths(task, material).items()}
     writer = Writer(loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker)
-    efforts: Efforts = measure_effort(writer, task, test[: study.effort_tasks], base)[0]
+    efforts: Efforts = measure_effort(writer, task, test[: study.effort_tasks], _base_lengths(material))[0]
     return {
         "unsteered": {
             "broken_per_100_tokens": 100 * broken / max(1, tokens),
@@ -138,11 +137,11 @@ def _writing(study: Study, cell: Cell, task: Task, material: Material, adapter: 
     }
 
 
-def _base_lengths(task: Task, material: Material) -> dict[Any, int]:
-    """Tokens of the base's own steered text for each test prompt."""
-    lengths = {_asked(t): t.head.depth - len(t.nodes[0].token_ids) for t in material.held_out}
-    return {a: lengths.get(a.prompt if isinstance(a.prompt, str) else tuple(a.prompt), 0) for a in task.part("test")}
-
-
-def _asked(text: Any) -> Any:
-    return tuple(text.messages)
+def _base_lengths(material: Material) -> dict[str, int]:
+    """Tokens of the base's own steered text, by the key of its prompt."""
+    lengths = {}
+    for text in material.held_out:
+        prompt = text.nodes[0].token_ids
+        asked = Asked(text.messages or material.tokenizer.decode(prompt))
+        lengths[asked.key] = text.head.depth - len(prompt)
+    return lengths
