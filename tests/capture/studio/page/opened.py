@@ -43,6 +43,13 @@ class Open:
             time.sleep(0.25)
         return now
 
+    def heads(self) -> list[tuple[int, int]]:
+        """(tokens of the kept text, tokens in all nodes) of each draft."""
+        return [
+            (t.head.depth - len(t.nodes[0].token_ids), sum(len(n.token_ids) for n in t.nodes[1:]))
+            for t in self.store.trajectories()
+        ]
+
     def text(self, draft: str | None = None) -> str:
         """The text that the store has, of the only draft or a named one."""
         one = self.store.trajectory(draft) if draft else next(iter(self.store.trajectories()))

@@ -203,3 +203,27 @@ def test_a_second_space_within_a_moment_does_nothing(studio: Callable[..., Any],
     assert view(page, "view.phase") == "pause"
     page.keyboard.press("Space")
     assert view(page, "view.phase") == "stream"
+
+
+def test_what_was_not_shown_is_neither_read_nor_turned_down(
+    studio: Callable[..., Any], tab: Callable[..., Any]
+) -> None:
+    run = studio(STORY * 4, pause=0.001)
+    page = tab(run.address)
+    page.evaluate("localStorage.setItem('midcourse.settings', JSON.stringify({ pace: 200 }))")
+    page.reload()
+    page.wait_for_selector("body[data-link=live]")
+    begin(page)
+    page.keyboard.press("Space")
+    until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
+    shown = view(page, "view.shown")
+    assert view(page, "draft.doc.tokens.length") > shown + 20  # the model had run ahead
+    run.soon()
+    seen = page.evaluate("midcourse.state.draft.doc.groups.items[midcourse.state.view.shown - 1].last")
+    assert run.heads()[0][0] == seen
+    page.keyboard.press("Enter")
+    until(page, f"s.view.shown > {shown + 2}")
+    page.keyboard.press("Space")
+    until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
+    assert run.steers() == []
+    assert run.soon() == page.inner_text("#text").rstrip("\n")

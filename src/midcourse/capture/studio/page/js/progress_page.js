@@ -43,7 +43,7 @@ function days(all) {
 
 const counted = (title, counts) => {
   const rows = Object.entries(counts).sort((a, b) => b[1] - a[1]);
-  return rows.length ? [el('h2', {}, title), table(['', 'Steers'], rows, 1)] : [];
+  return rows.length ? [el('h2', {}, title), table([title.slice(0, -1), 'Steers'], rows, 1)] : [];
 };
 const counts = (stats) => [...counted('Kinds', stats.kinds), ...counted('Reasons', stats.tags)];
 

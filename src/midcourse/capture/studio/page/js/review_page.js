@@ -28,7 +28,7 @@ export async function reviewPage(node, context) {
   node.replaceChildren(
     el('h1', {}, 'Review'),
     el('p', { class: 'lead' }, 'What was steered, in its place. A approves, R refuses, ↑ and ↓ go from one to the next. Refused steers are kept and never train.'),
-    el('p', { class: 'row', role: 'tablist' }, STATES.map(([name, says]) => el('button', { type: 'button', role: 'tab', 'aria-selected': String(name === state), 'aria-pressed': String(name === state), onclick: () => show(name) }, says)),
+    el('p', { class: 'row', role: 'tablist' }, STATES.map(([name, says]) => el('button', { type: 'button', role: 'tab', 'aria-selected': String(name === state), onclick: () => show(name) }, says)),
       cases.length > 1 ? el('button', { type: 'button', class: 'quiet', onclick: () => decide([...list.querySelectorAll('[data-steer]')].map((c) => c.dataset.steer), 'approved') }, `Approve all ${cases.length}`) : null),
     list);
   pick(0);

@@ -34,7 +34,7 @@ export class Studio {
     this.state = reduce(before, action);
     if (this.state === before) return;
     for (const listener of this.listeners) listener(this.state, before, action);
-    if (before.view.phase === 'stream' && this.state.view.phase === 'pause' && action.type !== 'freeze') this.report();
+    if (before.view.phase === 'stream' && this.state.view.phase === 'pause' && action.type !== 'freeze') this.report(performance.now(), true);
   }
 
   /** stream | pause | done | type | waiting | closed | home */
@@ -147,6 +147,7 @@ export class Studio {
     this.stopped = now;
     this.dispatch({ type: 'freeze', recent: recent(this.pace, now, this.state.view.shown) });
     if (stop) this.quietly(stop);
+    else this.report(now, true); // the model had come to its end, the person had not
   }
 
   go() {
@@ -219,7 +220,10 @@ export class Studio {
 
   async commit(wish) {
     const { id } = this.state.draft;
-    if (await this.steer(wish)) kept.forget(id);
+    clearTimeout(this.saving);
+    if (!(await this.steer(wish))) return;
+    kept.forget(id);
+    if (this.state.view.phase !== 'type') this.quietly({ cmd: 'typing', text: null });
   }
 
   choose(by) {
@@ -271,13 +275,14 @@ export class Studio {
   }
 
   /** What has been seen: now and then while it runs, and at once where the text came to rest. */
-  report(now = performance.now()) {
+  report(now, rests = false) {
     this.reported = now;
     const shown = seenTokens(this.state);
-    const mark = `${this.state.draft.id}/${this.state.draft.rev}/${shown}`;
+    const cmd = rests && this.state.draft.mode !== 'streaming' ? 'stop' : 'shown';
+    const mark = `${cmd}/${this.state.draft.id}/${this.state.draft.rev}/${shown}`;
     if (mark === this.told) return;
     this.told = mark;
-    this.quietly({ cmd: this.state.draft.mode === 'streaming' ? 'shown' : 'stop', shown });
+    this.quietly({ cmd, shown });
   }
 
   /** Alternatives of a place that came without them are asked for. */
