@@ -56,7 +56,7 @@ def test_it_has_ten_steers_that_all_train() -> None:
 
 def test_it_runs_on_a_tiny_model(tmp_path: Path) -> None:
     folder = model_folder.save_model(tmp_path / "tiny", positions=1024)
-    tree, training, forks, answers = executed(str(folder), 2)
+    tree, training, forks, answers = executed(str(folder), 5)
     assert tree.count("[not «") == 10
     assert "epoch" in training
     assert forks.count("→") == 20
