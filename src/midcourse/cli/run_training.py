@@ -125,9 +125,8 @@ def _parts(plan: dict[str, Any], tokenizer: Any, console: Console) -> dict[str, 
     groups = {group_of(t) for t in found}
     if len(groups) < _FEW and not any(t.split for t in found):
         console.print(
-            f"[yellow]Only {len(groups)} prompt{'s' if len(groups) > 1 else ''}:[/] all are trained on and none is held "
-            "out. Nothing can be claimed "
-            "about other prompts before there are more."
+            f"[yellow]Only {len(groups)} prompt{'s' if len(groups) > 1 else ''}:[/] all are trained on and none "
+            "is held out. Nothing can be claimed about other prompts before there are more."
         )
         return {"train": found, "dev": [], "test": []}
     if not parts["train"]:
