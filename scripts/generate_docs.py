@@ -49,6 +49,7 @@ FLOW = [
     "tree/pack",
     "tree/attention",
     "tree/forward",
+    "tree/detached",
     "objective/pairs",
     "objective/settings",
     "objective/registry",

@@ -63,6 +63,14 @@ def random_trajectory(seed: int, steers: int = 4) -> Trajectory:
     return growing.value
 
 
+def text(n: int, teaches: str = "text") -> Trajectory:
+    """A text of twelve tokens, of an instruction the first four a prompt."""
+    ids = [1, *(3 + (n * 7 + i) % 90 for i in range(11))]
+    prompt = Node.below(None, ids[:4] if teaches == "instructions" else ids[:1], "prompt", TOKENIZER)
+    rest = Node.below(prompt, ids[len(prompt.token_ids) :], "person", TOKENIZER)
+    return Trajectory(f"{teaches}{n}", (prompt, rest), Place(rest.id, 12), TOKENIZER, teaches=teaches)  # type: ignore[arg-type]
+
+
 def tiny_model(family: str = "llama", seed: int = 0):
     """A random model of two layers."""
     import transformers as t

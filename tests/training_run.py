@@ -39,6 +39,15 @@ def weights(made: SteerTrainer) -> dict[str, torch.Tensor]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    run = trainer(sys.argv[1], num_train_epochs=40, save_steps=2, save_strategy="steps", save_total_limit=3)
+    data = [*(growing.random_trajectory(i) for i in range(9)), *(growing.text(i) for i in range(4))]
+    run = trainer(
+        sys.argv[1],
+        data=data,
+        mix="text=0.25",
+        num_train_epochs=40,
+        save_steps=2,
+        save_strategy="steps",
+        save_total_limit=3,
+    )
     run.train(resume_from_checkpoint=True)
     run.save_model()

@@ -9,20 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growing import TOKENIZER, random_trajectory
+from growing import random_trajectory, text
 from midcourse.errors import InputError
 from midcourse.train.mix import MixedOrder, Source, parse_mix
-from midcourse.types import Node, Place, Trajectory
 from training_run import trainer, weights
-
-
-def text(n: int, teaches: str = "text") -> Trajectory:
-    """A text of twelve tokens, of an instruction the first four a prompt."""
-    ids = [1, *(3 + (n * 7 + i) % 90 for i in range(11))]
-    prompt = Node.below(None, ids[:4] if teaches == "instructions" else ids[:1], "prompt", TOKENIZER)
-    rest = Node.below(prompt, ids[len(prompt.token_ids) :], "person", TOKENIZER)
-    return Trajectory(f"{teaches}{n}", (prompt, rest), Place(rest.id, 12), TOKENIZER, teaches=teaches)  # type: ignore[arg-type]
-
 
 STEERS = [random_trajectory(i) for i in range(9)]
 MIXED = [*STEERS, *(text(i) for i in range(5)), *(text(i, "instructions") for i in range(20))]

@@ -101,7 +101,11 @@ class SteerConfig(TrainingArguments):
     )
     max_tokens: int = _setting(2048, "Most tokens of one packed row; bounds memory, never changes the gradient.")
     logits_memory: int = _setting(512, "Most MB of logits held at a time; bounds memory, never changes the gradient.")
-    forward_path: str = _setting("auto", "'packed' (one pass per tree), 'branches' (one row per branch) or 'auto'.")
+    forward_path: str = _setting(
+        "auto",
+        "'packed' (one pass per tree), 'branches' (one row per branch) or 'auto'; to ablate 'detached': the same "
+        "numbers, but no gradient into the text before a side.",
+    )
     use_peft: bool = _setting(True, "Train a LoRA adapter; false trains all weights.")
     lora_r: int = _setting(16, "Rank of the LoRA adapter.")
     lora_alpha: int = _setting(32, "Scale of the LoRA adapter.")
@@ -170,7 +174,7 @@ class SteerConfig(TrainingArguments):
             return getattr(self, name) in allowed, f"one of {', '.join(allowed)}"
 
         return {
-            "forward_path": one_of("forward_path", "auto", "packed", "branches"),
+            "forward_path": one_of("forward_path", "auto", "packed", "branches", "detached"),
             "weigh_by": one_of("weigh_by", "steer", "trajectory"),
             "without_rejected": one_of("without_rejected", "nll", "skip"),
             "without_chosen": one_of("without_chosen", "skip", "kto", "unlikelihood"),
@@ -189,6 +193,10 @@ class SteerConfig(TrainingArguments):
             "max_drift": (self.max_drift is None or self.max_drift > 0, "above 0, or left out"),
             "logits_memory": (self.logits_memory >= 1, "at least 1"),
             "max_tokens": (self.max_tokens >= 16, "at least 16"),
+            "activation_checkpointing": (
+                not (self.forward_path == "detached" and self.activation_checkpointing),
+                "false with forward_path detached, which keeps keys and values",
+            ),
         }
 
     def __post_init__(self) -> None:

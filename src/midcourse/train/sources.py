@@ -58,7 +58,9 @@ def gather(
             f"everything there is, is mixed in by share ({', '.join(shares)}), and no pass has an end then. Leave out "
             "`mix` to train on all of it"
         )
-    trees, sources, skipped = list(main), [], []
+    trees = list(main)
+    sources: list[Source] = []
+    skipped: list[str] = []
     for name, share in shares.items():
         count = Source.count(share, sum(shares.values()), len(main))
         most = count * _passes(args, round(len(main) / (1 - sum(shares.values()))))

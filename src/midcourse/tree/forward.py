@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from midcourse.tree.attention import base_of, inputs_for, packed_refusal
+from midcourse.tree.detached import detached_logits
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import IntArray
 
@@ -30,7 +31,7 @@ __all__ = [
     "token_logps",
 ]
 
-Path = Literal["packed", "branches"]
+Path = Literal["packed", "branches", "detached"]
 _CHUNK = 512
 _PLAIN: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 """Whether logits are hidden states times the head and nothing else: a property of a model, found once."""
@@ -47,6 +48,8 @@ def logits_at(model: Any, row: Row, sources: Tensor, path: Path = "packed") -> T
     device = next(model.parameters()).device
     if path == "branches":
         return _branches(model, row, sources.cpu().numpy(), device)
+    if path == "detached":
+        return detached_logits(model, row, sources.cpu().numpy(), device)
     inputs, plan = inputs_for(model, row, device)
     at = sources if plan is None else torch.from_numpy(plan.rank)[sources.cpu()]
     out = model(**inputs, logits_to_keep=at.to(device), use_cache=False)
