@@ -1,7 +1,7 @@
-"""Generation with a model in this process: one stream that keeps its cache, and batches of samples.
+"""Generation with a model in this process: streams that keep their caches, and batches of samples.
 
-The stream compares what it is given with what its cache holds, crops the cache to the common prefix and reads only the
-rest, so after a correction the next token waits for the correction's own tokens alone, whatever the length. Batches
+A stream reads only what no cache holds yet, so after a correction the next token waits for the correction's own tokens
+alone, whatever the length, and undo or a jump to a recent branch waits for nothing. Batches
 share the reading of a prefix between its samples. Draws depend on the seed and the row, never on what else is in the
 batch. This module knows no text beyond the tokenizer's end ids, and no steers.
 """
@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from midcourse.backends.branches import Branches
 from midcourse.backends.protocol import Read, Sampling, Token
 from midcourse.errors import InputError
-from midcourse.tokens import common_prefix
 
 __all__ = ["LocalBackend", "draw", "fast_dtype"]
 
@@ -28,7 +28,14 @@ class LocalBackend:
     """A transformers model, or PEFT model with its adapter on or off, as a backend."""
 
     def __init__(self, model: Any, end_ids: Sequence[int], *, adapter: bool = True, memory: int = 1 << 30) -> None:
-        """Wrap `model` (in eval mode); `end_ids` end an answer; `adapter=False` generates from the base."""
+        """Wrap `model` (in eval mode).
+
+        Args:
+            model: Of transformers or PEFT.
+            end_ids: Ids that end an answer.
+            adapter: False generates from the base.
+            memory: Bytes for the caches of recent texts.
+        """
         self.model = model
         self.end_ids = tuple(end_ids)
         self.adapter = adapter
@@ -36,9 +43,10 @@ class LocalBackend:
         self.context: int = getattr(config, "max_position_embeddings", None) or 1 << 30
         # Recurrent state cannot be taken back to an earlier token: such models read the prefix anew each time.
         self._keeps = set(getattr(config, "layer_types", None) or _CROPPABLE) <= _CROPPABLE
-        self._cache: Any = None
-        self._cached: list[int] = []
-        self._cached_with = adapter
+        self._branches = Branches(memory)
+        self._state: Any = None
+        self._read_into: list[int] = []
+        self._read_with = adapter
 
     # -- one stream ------------------------------------------------------------------------------------------------
 
@@ -87,24 +95,37 @@ class LocalBackend:
         if len(ids) >= self.context:
             raise InputError(f"the text has {len(ids)} tokens and the model reads at most {self.context}; shorten it")
 
+    def held(self, token_ids: Sequence[int]) -> int:
+        """How many leading tokens need not be read again."""
+        return self._branches.held(token_ids) if self._keeps and self._read_with == self.adapter else 0
+
     def _read(self, ids: list[int]) -> torch.Tensor:
-        """fp32 logits [V] for what follows `ids`; only what the cache does not hold yet is run."""
-        if self._cached_with != self.adapter:
-            self._cache, self._cached, self._cached_with = None, [], self.adapter
-        kept = min(common_prefix(ids, self._cached), len(ids) - 1) if self._keeps else 0
-        if not self._keeps and ids[:-1] == self._cached:
-            kept = len(self._cached)
-        cache, self._cache, cached = self._cache, None, self._cached
-        self._cached = []  # an interrupt in the middle of the pass leaves no half-written cache behind
-        if cache is None or kept == 0:
-            kept, cache = 0, DynamicCache(config=None if self._keeps else self.model.config)
-        elif kept < len(cached):
-            _crop(cache, kept)
-        logits = self._forward(
-            input_ids=torch.tensor([ids[kept:]], device=self.model.device), past_key_values=cache, logits_to_keep=1
-        )
-        self._cache, self._cached = cache, list(ids)
-        return logits[0, -1]
+        """fp32 logits [V] for what follows `ids`; only what no cache holds yet is run."""
+        if self._read_with != self.adapter:
+            self._branches.clear()
+            self._state, self._read_into, self._read_with = None, [], self.adapter
+        if not self._keeps:
+            return self._read_state(ids)
+        branch = self._branches.take(ids)  # an interrupt in the middle of the pass leaves no half-written cache behind
+        new = ids[len(branch.ids) :]
+        logits = self._run(new, branch.cache)
+        branch.ids += new
+        self._branches.keep(branch)
+        return logits
+
+    def _read_state(self, ids: list[int]) -> torch.Tensor:
+        """The same where a text's state cannot be taken back: it goes on, or is read from the beginning."""
+        state, self._state = self._state, None
+        kept = len(self._read_into)
+        if state is None or not kept or ids[:-1] != self._read_into:
+            kept, state = 0, DynamicCache(config=self.model.config)
+        logits = self._run(ids[kept:], state)
+        self._state, self._read_into = state, list(ids)
+        return logits
+
+    def _run(self, new: list[int], cache: Any) -> torch.Tensor:
+        given = torch.tensor([new], device=self.model.device)
+        return self._forward(input_ids=given, past_key_values=cache, logits_to_keep=1)[0, -1]
 
     def _forward(self, **inputs: Any) -> torch.Tensor:
         switch = contextlib.nullcontext()
@@ -265,11 +286,3 @@ def _uniforms(seed: int, prefixes: Sequence[int], n: int, steps: int) -> torch.T
             dice = torch.Generator().manual_seed((seed * 1_000_003 + i) * 1_009 + k)
             rows.append(torch.rand(steps, generator=dice))
     return torch.stack(rows)
-
-
-def _crop(cache: Any, kept: int) -> None:
-    """Keep the first `kept` tokens. Written out because transformers changed the meaning of `Cache.crop`'s number."""
-    for layer in cache.layers:
-        if layer.keys is not None:
-            layer.keys = layer.keys[..., :kept, :]
-            layer.values = layer.values[..., :kept, :]

@@ -14,6 +14,9 @@ from midcourse.backends.protocol import Backend, Sampling, Token
 
 __all__ = ["Shared", "Turns"]
 
+_CHUNK = 256
+"""Tokens of a text that are read in one turn."""
+
 
 class Turns:
     """A lock whose waiters are served in the order in which they came."""
@@ -58,6 +61,7 @@ class Shared:
 
     def stream(self, token_ids: Sequence[int], sampling: Sampling) -> Iterator[Token]:
         """See `Backend.stream`."""
+        self.warm(token_ids, leave=_CHUNK)
         source = self.backend.stream(token_ids, sampling)
         while True:
             with self.turns.turn():
@@ -66,9 +70,14 @@ class Shared:
                 return
             yield token
 
-    def warm(self, token_ids: Sequence[int]) -> None:
-        """Read ahead where the backend can."""
-        read: Any = getattr(self.backend, "warm", None)
-        if read is not None:
+    def warm(self, token_ids: Sequence[int], leave: int = 0) -> None:
+        """Read ahead in pieces, a turn each, where the backend can; `leave` so many tokens for the stream itself."""
+        backend: Any = self.backend
+        if not hasattr(backend, "warm") or not hasattr(backend, "held"):
+            return
+        with self.turns.turn():
+            at, end = backend.held(token_ids), len(token_ids) - leave
+        while at < end:
+            at = min(end, at + _CHUNK)
             with self.turns.turn():
-                read(token_ids)
+                backend.warm(token_ids[:at])

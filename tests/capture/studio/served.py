@@ -47,6 +47,9 @@ class Babbler:
             others = tuple((WORDS[(at + step + k) % len(WORDS)], -1.0 - k) for k in range(sampling.alternatives))
             yield Token(id, -0.5, others)
 
+    def held(self, token_ids: Sequence[int]) -> int:
+        return max(0, len(token_ids) - 2)
+
     def warm(self, token_ids: Sequence[int]) -> None:
         self.warmed.append(list(token_ids))
 
