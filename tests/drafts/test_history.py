@@ -7,6 +7,7 @@ from scripted import Scripted, tokenizer
 
 from midcourse.backends.protocol import Token
 from midcourse.drafts.draft import Draft
+from midcourse.drafts.history import ahead_of
 from midcourse.drafts.looking import alternatives, ghost
 from midcourse.drafts.turns import next_turn
 from midcourse.errors import InputError
@@ -235,3 +236,18 @@ def test_undo_and_redo_are_inverse(data):
         kept = store.trajectory(d.trajectory.id)
         assert (kept.head, kept.steers) == (d.trajectory.head, d.trajectory.steers)
         assert store.verify() == []
+
+
+def test_what_was_received_and_not_turned_down_is_found_again():
+    d = draft()
+    arrive(d, " You should", 1)
+    arrive(d, " go home.", 0)
+    t = d.trajectory
+    assert read(d, t.head) == "Say: You"
+    assert read(d, ahead_of(t)) == "Say: You should go home."
+    d.resample(4)
+    assert ahead_of(d.trajectory) is None
+    arrive(d, " very", 0)
+    assert read(d, ahead_of(d.trajectory)) == "Say: You very"
+    d.replace(4, " day")
+    assert ahead_of(d.trajectory) is None

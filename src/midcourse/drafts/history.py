@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from midcourse.types import Place, Steer, Trajectory
 
-__all__ = ["History", "Standing", "Step", "of_steers"]
+__all__ = ["History", "Standing", "Step", "ahead_of", "of_steers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +84,29 @@ def _text_before(trajectory: Trajectory, steer: Steer) -> Place:
         return steer.fork
     end = steer.rejected[0].end
     return trajectory.end_of(end.node) if steer.kind == "local" else end
+
+
+def ahead_of(trajectory: Trajectory) -> Place | None:
+    """What the model wrote beyond the head and nobody turned down: received once, perhaps not seen, still there."""
+    turned_down = {
+        tuple(trajectory.path(r.end)) for s in trajectory.steers if s.state != "withdrawn" for r in s.rejected
+    }
+    at: Place | None = trajectory.head
+    reached = None
+    while at is not None:
+        at = _written_on(trajectory, at, turned_down)
+        reached = at or reached
+    return reached
+
+
+def _written_on(trajectory: Trajectory, at: Place, turned_down: set[tuple[int, ...]]) -> Place | None:
+    """The end of the newest span of the model's that begins at a place or goes on from it."""
+    for node in reversed(trajectory.nodes):
+        inside = node.id == at.node and trajectory.end_of(node.id).depth > at.depth
+        below = node.parent == at.node and trajectory.start[node.id] == at.depth and node.token_ids
+        if node.author == "model" and (inside or below):
+            end = trajectory.end_of(node.id)
+            path = tuple(trajectory.path(end))
+            if not any(old[: end.depth] == path[: len(old)] and len(old) > at.depth for old in turned_down):
+                return end
+    return None

@@ -5,6 +5,7 @@ goes on, and whatever the store refuses has not happened. A room knows no socket
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -82,6 +83,7 @@ class Room:
         self._log: deque[tuple[int, str]] = deque()
         self._log_size = 0
         self._warming: asyncio.Task[None] | None = None
+        self._resting: asyncio.Task[None] | None = None
         self._rendering = Rendering(draft.tokenizer)
         self._tokens: list[TokenView] = []
         self._parts: tuple[PartView, ...] = ()
@@ -351,13 +353,12 @@ class Room:
             self.ended_by = "trouble"
             self.say_trouble(pump.error)
         elif pump.stopped:
-            self.ended_by = "stopped"
+            self.ended_by = "stopped" if self.trouble is None else "trouble"
         elif self._tokens and self._tokens[-1].ends:
             self.ended_by = "end"
         else:
             self.ended_by = "limit" if pump.count >= pump.limit else "context"
-        if not pump.stopped:
-            asyncio.get_running_loop().create_task(self._at_rest())
+        self._resting = asyncio.create_task(self._at_rest())
 
     async def _keep(self, pump: Pump, base: Place, batch: list[Token]) -> None:
         if self.practice:
@@ -373,8 +374,6 @@ class Room:
     async def _at_rest(self) -> None:
         async with self.lock:
             if self.pump is None:
-                try:
+                with contextlib.suppress(Refused):  # said as trouble; the next command tries again
                     await self.settle()
-                except Refused:
-                    return
                 self.emit_state()

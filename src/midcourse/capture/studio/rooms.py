@@ -9,15 +9,17 @@ from collections.abc import Sequence
 
 from midcourse.backends.protocol import Sampling, Token
 from midcourse.capture.studio.desk import Prompt
+from midcourse.capture.studio.journal import Spooled
 from midcourse.capture.studio.office import Office
 from midcourse.capture.studio.room import Room
 from midcourse.capture.studio.shapes import TypingView
 from midcourse.capture.studio.troubles import Refused, refusal_of
 from midcourse.capture.studio.writer import Writer
 from midcourse.drafts.draft import Draft
+from midcourse.drafts.history import ahead_of
 from midcourse.drafts.turns import next_turn
 from midcourse.errors import InputError, MidcourseError
-from midcourse.types import Message, Trajectory
+from midcourse.types import Message, Place, Trajectory
 
 __all__ = ["Rooms"]
 
@@ -100,8 +102,7 @@ class Rooms:
         draft = self._draft(owner, keep=True)
         try:
             left = self.office.journal.spooled(kept.id)
-            unseen = left.base if left is not None and left.base.depth > kept.head.depth else None
-            draft.reopen(kept, ahead=unseen)
+            draft.reopen(kept, ahead=_unseen(kept, left))
             if left is not None:
                 if kept.status == "open" and kept.head.depth <= left.base.depth:
                     pairs = zip(left.token_ids, left.logprobs, strict=True)
@@ -156,6 +157,13 @@ class Rooms:
             annotator=name,
             source=self.source,
         )
+
+
+def _unseen(kept: Trajectory, left: Spooled | None) -> Place | None:
+    """Where the text goes on beyond what was seen: to where the cut-off stream began, or as far as it was kept."""
+    if left is not None:
+        return left.base if left.base.depth > kept.head.depth else None
+    return ahead_of(kept) if kept.status == "open" else None
 
 
 def _messages(prompt: Prompt, raw: bool) -> str | Sequence[Message]:
