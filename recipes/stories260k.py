@@ -42,8 +42,10 @@ def read_model(path: Path) -> LlamaForCausalLM:
     parts["post_norm"] = take(layers, dim)
     parts |= {"gate": take(layers, hidden, dim), "down": take(layers, dim, hidden), "up": take(layers, hidden, dim)}
     config = LlamaConfig(
-        vocab_size=vocab, hidden_size=dim, intermediate_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=kv, max_position_embeddings=longest, rms_norm_eps=1e-5, tie_word_embeddings=True,
+        vocab_size=vocab, hidden_size=dim, intermediate_size=hidden, num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv, max_position_embeddings=longest, rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
         bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
     weights = {"model.embed_tokens.weight": parts["embed"], "model.norm.weight": take(dim)}
