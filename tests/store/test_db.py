@@ -46,6 +46,26 @@ def test_adding_again_changes_nothing_and_new_steers_are_added(store: Store) -> 
     assert store.trajectory("a").head == whole.head
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_known_steer_gains_what_else_was_turned_down_there(store: Store, together: bool) -> None:
+    first = small("a")
+    (steer, *others) = first.steers
+    fork = next(n for n in first.nodes if n.id == steer.fork.node)
+    other = Node.below(fork, [77, 78], "model", TOKENIZER, offset=2)
+    grown = first.with_(nodes=(*first.nodes, other))
+    side = Rejected(grown.end_of(other.id))
+    more = grown.with_(steers=(replace(steer, rejected=(side,)), *others))
+    if together:
+        assert store.add_many([first, more, more]) == 2
+    else:
+        assert store.add(first)
+        assert store.add(more)
+        assert not store.add(more)
+    assert store.trajectory("a").steers[0].rejected == (*steer.rejected, side)
+    assert store.trajectory("a").steers[1:] == first.steers[1:]
+    assert store.verify() == []
+
+
 def test_a_steer_known_elsewhere_is_not_stored_twice(store: Store) -> None:
     first = small("a")
     again = small("b").with_(steers=tuple(replace(s, trajectory="b") for s in first.steers))

@@ -59,7 +59,9 @@ def add_batch(connection: sa.Connection, batch: Sequence[Trajectory]) -> int:
     """Add whole trajectories; what is there already is passed over.
 
     A steer keeps the trajectory it was first stored with: an import whose rows were joined in another way does not
-    store it twice, and a new trajectory all of whose steers are known is not stored at all. What was purged stays away.
+    store it twice, and a new trajectory all of whose steers are known is not stored at all. A known steer that comes
+    back in its trajectory, with its fork and something else turned down there, gains that side. What was purged
+    stays away.
 
     Returns:
         How many of them brought something new.
@@ -72,7 +74,9 @@ def add_batch(connection: sa.Connection, batch: Sequence[Trajectory]) -> int:
         _check(t)
     known = _tokenizers(connection, {t.id for t in batch})
     given = {s.id for t in batch for s in t.steers}
-    steers = _known_steers(connection, given) | buried(connection, "steer", given)
+    forks = _forks(connection, given)
+    steers = set(forks) | buried(connection, "steer", given)
+    ends = _ends(connection, forks)
     gone = buried(connection, "trajectory", {t.id for t in batch})
     used = {t: set(depths(connection, t)) for t in known}
     heads = latest(connection, schema.trajectory_state, "trajectory", list(known))
@@ -84,8 +88,17 @@ def add_batch(connection: sa.Connection, batch: Sequence[Trajectory]) -> int:
         if t.id in known:
             _same_tokenizer(t.id, known[t.id], t.tokenizer)
             new_nodes = [n for n in t.nodes if n.id not in used[t.id]]
-            if not new_steers and not new_nodes:
+            more = [
+                _rejected_row(s.id, t.id, r)
+                for s in t.steers
+                if forks.get(s.id) == (t.id, s.fork.node, s.fork.depth)
+                for r in s.rejected
+                if (s.id, r.end.node, r.end.depth) not in ends
+            ]
+            if not new_steers and not new_nodes and not more:
                 continue
+            rows.rejected += more
+            ends.update((r["steer"], r["end_node"], r["end_depth"]) for r in more)
         else:
             if t.steers and not new_steers:
                 continue
@@ -101,6 +114,8 @@ def add_batch(connection: sa.Connection, batch: Sequence[Trajectory]) -> int:
         for s in new_steers:
             rows.add_steer(s)
             steers.add(s.id)
+            forks[s.id] = (t.id, s.fork.node, s.fork.depth)
+            ends.update((s.id, r.end.node, r.end.depth) for r in s.rejected)
         added += 1
     rows.insert(connection)
     return added
@@ -128,7 +143,7 @@ def add_steer(connection: sa.Connection, steer: Steer, nodes: Sequence[Node]) ->
     """Add one steer and the nodes it needs."""
     there = add_nodes(connection, steer.trajectory, nodes)
     _check_steer(steer, steer.trajectory, there)
-    if _known_steers(connection, {steer.id}):
+    if _forks(connection, {steer.id}):
         raise InputError(f"the store has a steer {steer.id} already: give a new one its own id")
     rows = _Rows()
     rows.add_steer(steer)
@@ -142,13 +157,12 @@ def add_rejected(connection: sa.Connection, steer: str, rejected: Sequence[Rejec
     if row is None:
         raise InputError(f"the store has no steer {steer}")
     there = add_nodes(connection, row.trajectory, nodes)
-    query_ends = sa.select(schema.rejected.c.end_node, schema.rejected.c.end_depth)
-    ends = {tuple(r) for r in connection.execute(query_ends.where(schema.rejected.c.steer == steer))}
+    ends = _ends(connection, {steer})
     rows = _Rows()
     for r in rejected:
         _check_place(r.end, f"rejected side of steer {steer}", there, row.fork_depth)
-        if (r.end.node, r.end.depth) not in ends:
-            ends.add((r.end.node, r.end.depth))
+        if (steer, r.end.node, r.end.depth) not in ends:
+            ends.add((steer, r.end.node, r.end.depth))
             rows.rejected.append(_rejected_row(steer, row.trajectory, r))
     rows.insert(connection)
 
@@ -255,12 +269,23 @@ def _tokenizers(connection: sa.Connection, ids: set[str]) -> dict[str, str]:
     return found
 
 
-def _known_steers(connection: sa.Connection, ids: set[str]) -> set[str]:
-    column = schema.steer.c.id
+def _forks(connection: sa.Connection, ids: Iterable[str]) -> dict[str, tuple[str, str, int]]:
+    """For every known steer its trajectory and its fork."""
+    c = schema.steer.c
+    found: dict[str, tuple[str, str, int]] = {}
+    for part in chunks(sorted(ids)):
+        query = sa.select(c.id, c.trajectory, c.fork_node, c.fork_depth).where(c.id.in_(part))
+        found.update({r.id: (r.trajectory, r.fork_node, r.fork_depth) for r in connection.execute(query)})
+    return found
+
+
+def _ends(connection: sa.Connection, steers: Iterable[str]) -> set[tuple[str, str, int]]:
+    """Where the rejected sides of steers end: (steer, node, depth)."""
+    c = schema.rejected.c
     return {
-        i
-        for part in chunks(sorted(ids))
-        for i in connection.execute(sa.select(column).where(column.in_(part))).scalars()
+        (r.steer, r.end_node, r.end_depth)
+        for part in chunks(sorted(steers))
+        for r in connection.execute(sa.select(c.steer, c.end_node, c.end_depth).where(c.steer.in_(part)))
     }
 
 
