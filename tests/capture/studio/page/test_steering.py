@@ -227,3 +227,18 @@ def test_what_was_not_shown_is_neither_read_nor_turned_down(
     until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
     assert run.steers() == []
     assert run.soon() == page.inner_text("#text").rstrip("\n")
+
+
+def test_at_the_end_other_tokens_than_the_end_are_at_hand(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+    run = studio("You should go home.<end>", " day.<end>", pause=0.002)
+    page = tab(run.address)
+    page.keyboard.press("Enter")
+    until(page, "s.draft?.mode === 'ended' && s.view.phase === 'pause'")
+    page.wait_for_selector("#alternatives button")
+    assert "the" in page.locator("#alternatives .word").first.inner_text()
+    page.keyboard.press("End")  # behind the end there is nothing to choose
+    assert page.locator("#alternatives").is_hidden()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("1")
+    until(page, "s.draft.steers.length === 1 && s.draft.mode === 'ended' && s.view.phase === 'pause'")
+    assert run.soon() == "You should go home. the day."

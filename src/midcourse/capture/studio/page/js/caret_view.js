@@ -2,7 +2,7 @@
  * The cursor in the text and the box in which a correction is typed, which is the same element: what has the focus
  * while the text stands still takes letters, dead keys and input methods as any text field does.
  */
-import { groupAt, pointsIn, slice } from './doc.js';
+import { groupAt, placeOf, pointsIn, slice } from './doc.js';
 import { selection, tailStart } from './hand.js';
 import { el } from './dom.js';
 
@@ -66,7 +66,7 @@ export class CaretView {
     this.unmark();
     if (view.phase !== 'pause' && view.phase !== 'type') return this.hide();
     const typed = view.typed;
-    const place = typed ? Math.min(groupAt(draft.doc, typed.cut), view.shown) : view.cursor;
+    const place = typed ? Math.min(placeOf(draft.doc, typed.cut), view.shown) : view.cursor;
     this.text.unfold(place);
     const group = draft.doc.groups.items[place];
     const before = typed && place < view.shown ? slice(group.text, 0, typed.cut - group.start) : '';
@@ -77,8 +77,8 @@ export class CaretView {
     this.box.classList.toggle('typing', Boolean(typed));
     this.box.classList.toggle('waiting', Boolean(typed && view.pending));
     this.box.classList.toggle('cutting', view.cutting || Boolean(typed));
-    this.box.parentElement.classList.add('struck');
     this.struck = this.box.parentElement;
+    this.struck.classList.add('struck', ...(view.cutting || typed ? ['cut-here'] : []), ...(typed ? ['type-here'] : []));
     if (typed) this.markTail(state, place);
     else this.markPlace(state, place);
     return undefined;
@@ -91,7 +91,8 @@ export class CaretView {
       if (g < tail || pointsIn(doc, tail) < tailStart(state)) this.mark(g, 'replaced');
     }
     this.mark(tail, 'tail');
-    if (this.text.spans[tail]?.parentElement !== this.struck) this.text.spans[tail]?.parentElement.classList.add('tail-line');
+    const line = this.text.spans[tail]?.parentElement;
+    line?.classList.add('keeps-here', ...(line === this.struck ? [] : ['tail-line']));
   }
 
   markPlace({ view }, place) {
@@ -110,10 +111,10 @@ export class CaretView {
   unmark() {
     for (const [span, name] of this.marked) {
       span.classList.remove(name);
-      span.parentElement?.classList.remove('tail-line');
+      span.parentElement?.classList.remove('tail-line', 'keeps-here');
     }
     this.marked = [];
-    this.struck?.classList.remove('struck');
+    this.struck?.classList.remove('struck', 'cut-here', 'type-here');
     this.struck = null;
   }
 

@@ -101,6 +101,12 @@ export function groupAt(doc, at) {
   return low;
 }
 
+/** The place at which something put at code point `at` stands: in front of the end token, not behind it. */
+export function placeOf(doc, at) {
+  const place = groupAt(doc, at);
+  return place && doc.groups.items[place - 1].ends ? place - 1 : place;
+}
+
 /** Index of the first group that `tokens` tokens do not complete. */
 export function groupOfToken(doc, tokens) {
   let [low, high] = [0, doc.groups.length];

@@ -1,5 +1,5 @@
 /** What the person does at the text: reveal, freeze, move, select, cut back, choose, type. Pure. */
-import { groupAt, pointsIn, slice, boundaries, textBetween } from './doc.js';
+import { groupAt, placeOf, pointsIn, slice, boundaries, textBetween } from './doc.js';
 import { behindBlank, behindWords, blame, move, nextDoubt } from './places.js';
 import { settle } from './heard.js';
 
@@ -44,8 +44,8 @@ const DO = {
   units: (state, { by }) => retail(state, (t) => ({ end: null, units: Math.max(0, Math.min(200, t.units + by)) })),
   tail: (state, { at }) => retail(state, (t) => ({ end: Math.max(t.cut, Math.min(at, seen(state))) })),
   widen,
-  restore: (state, { typed }) => view(state, { ...PLAIN, phase: 'type', hold: true, typed, cursor: groupAt(state.draft.doc, typed.cut) }),
-  cancel: (state) => pauseAt(state, groupAt(state.draft.doc, state.view.typed?.cut ?? 0)),
+  restore: (state, { typed }) => view(state, { ...PLAIN, phase: 'type', hold: true, typed, cursor: placeOf(state.draft.doc, typed.cut) }),
+  cancel: (state) => pauseAt(state, placeOf(state.draft.doc, state.view.typed?.cut ?? 0)),
 };
 
 export const HAND = new Set(Object.keys(DO));
@@ -74,8 +74,8 @@ function typing(state, { text }) {
   const { doc } = state.draft;
   const range = selection(state.view);
   const place = range ? range[0] : state.view.cursor;
-  const behind = place >= state.view.shown;
-  const cut = behind ? seen(state) : behindBlank(doc, place, text);
+  const behind = place >= state.view.shown || doc.groups.items[place].ends;
+  const cut = behind ? Math.min(seen(state), doc.length) : behindBlank(doc, place, text);
   return view(state, {
     ...PLAIN, phase: 'type', hold: true,
     typed: {

@@ -71,7 +71,7 @@ function snapshot(state, { draft: d }) {
   const typed = again && view.typed ? view.typed : restored(d.typing, doc);
   if (typed) return { ...next, view: { ...view, phase: 'type', typed: fit(typed, doc), cursor: groupAt(doc, typed.cut) } };
   if (d.mode === 'streaming' && !view.hold) return { ...next, view: { ...view, phase: 'stream', typed: null } };
-  return pauseAt({ ...next, view: { ...view, typed: null } }, again ? Math.min(state.view.cursor, shown) : shown);
+  return pauseAt({ ...next, view: { ...view, typed: null } }, again ? Math.min(state.view.cursor, shown) : endPlace(doc, shown));
 }
 
 const restored = (typing, doc) =>
@@ -116,5 +116,10 @@ function drafted(state, e) {
 export function settle(state) {
   const { draft, view } = state;
   if (view.phase !== 'stream' || draft.mode === 'streaming' || view.shown < draft.doc.groups.length || view.pending) return state;
-  return pauseAt(state, view.shown);
+  return pauseAt(state, endPlace(draft.doc, view.shown));
+}
+
+/** Where the cursor stands at the end of a text: on its end token, so that what else could stand there is at hand. */
+function endPlace(doc, shown) {
+  return shown && doc.groups.items[shown - 1].ends ? shown - 1 : shown;
 }

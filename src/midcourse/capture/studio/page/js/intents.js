@@ -21,6 +21,7 @@ export function alternativesAt({ draft, view }) {
   if (!draft || view.phase !== 'pause') return null;
   const token = tokensIn(draft.doc, view.cursor);
   const own = draft.doc.tokens.items[token];
+  if (token && token <= draft.doc.tokens.length && draft.doc.tokens.items[token - 1].ends) return null; // nothing follows the end
   const known = token < draft.doc.tokens.length ? own.alternatives : null;
   const asked = view.found?.token === token && view.found.rev === draft.rev ? view.found.alternatives : null;
   const all = known?.length ? known : asked;

@@ -291,6 +291,7 @@ export class Studio {
     if (!draft || view.phase !== 'pause' || alternativesAt(this.state)) return;
     const token = tokensIn(draft.doc, view.cursor);
     const own = draft.doc.tokens.items[token];
+    if (token && draft.doc.tokens.items[token - 1].ends) return;
     if (own?.by === 'person' && token < draft.doc.tokens.length && pointsIn(draft.doc, view.cursor) === draft.doc.length) return;
     const key = `${draft.id}/${draft.rev}/${token}`;
     if (this.wanting === key) return;

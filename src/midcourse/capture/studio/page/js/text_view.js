@@ -10,7 +10,7 @@ const FENCE = /^\s*(```|~~~)/;
 
 /** How doubtful a token was, in four steps; 0 for sure. */
 export function doubt(group) {
-  if (group.logprob === null || group.by === 'person') return 0;
+  if (group.logprob === null || group.by === 'person' || group.ends) return 0;
   const p = Math.exp(group.logprob);
   return p > 0.5 ? 0 : p > 0.3 ? 1 : p > 0.15 ? 2 : p > 0.05 ? 3 : 4;
 }

@@ -35,7 +35,7 @@ export class TimelineView {
       el('button', { class: 'pair', type: 'button', onclick: () => this.does.go(s), 'aria-label': `Go to: ${s.rejected || 'nothing'} became ${s.chosen || (ended ? 'the end' : 'another try')}` },
         s.rejected ? el('del', {}, short(s.rejected)) : null,
         s.rejected ? ' ' : null,
-        s.chosen ? el('ins', {}, short(s.chosen)) : ended ? el('ins', {}, '■') : null),
+        s.chosen ? el('ins', {}, s.chosen.trim() ? short(s.chosen) : visible(s.chosen)) : ended ? el('ins', {}, '■') : null),
       el('p', { class: 'about' },
         el('span', {}, KINDS[s.kind] ?? s.kind),
         s.seconds ? el('span', {}, seconds(s.seconds)) : null,

@@ -1,5 +1,5 @@
 /** Everything tried, as an outline to jump back into. */
-import { el, fill } from './dom.js';
+import { el, fill, visible } from './dom.js';
 
 /** Branches as nested lists: `[{branch, below: [...]}]`, parents before children. Pure. */
 export function nest(branches) {
@@ -38,7 +38,7 @@ export class TreeView {
   one(branch, below) {
     return el('li', { class: `by-${branch.by}${branch.on_text ? ' on' : ''}`, 'data-node': branch.node },
       el('button', { type: 'button', 'aria-current': branch.on_text ? 'true' : null, onclick: () => this.jump(branch) },
-        branch.text || '■',
+        branch.text.trim() ? branch.text : branch.text ? visible(branch.text) : '■',
         el('small', {}, `${branch.by === 'person' ? 'you' : 'the model'}, ${branch.tokens} token${branch.tokens === 1 ? '' : 's'}`)),
       below);
   }
