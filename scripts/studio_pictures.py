@@ -1,7 +1,7 @@
 """Make the pictures of docs/studio.md from a studio that runs with the built-in model.
 
-    midcourse studio --store pictures.db --prompts recipes/demo_prompts.jsonl --guidelines guide.md --port 8321
-    python scripts/studio_pictures.py http://localhost:8321/ docs/studio
+midcourse studio --store pictures.db --prompts recipes/demo_prompts.jsonl --guidelines guide.md --port 8321
+python scripts/studio_pictures.py http://localhost:8321/ docs/studio
 """
 
 import shutil
