@@ -17,6 +17,7 @@ from midcourse.errors import InputError, MidcourseError
 from midcourse.model import load_model
 from midcourse.train import SteerConfig, SteerTrainer
 from midcourse.train.mix import parse_mix
+from midcourse.train.precision import resolved_dtype
 from midcourse.train.progress import ProgressFile
 from midcourse.types import Trajectory
 from midcourse.workflows.plan import make_plan
@@ -74,7 +75,7 @@ def _note_in_store(source: Any, trainer: SteerTrainer) -> None:
 def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> SteerTrainer:
     config = _config(settings)
     with console.status("Loading the model"):
-        loaded = load_model(plan["model"], dtype=plan["dtype"])
+        loaded = load_model(plan["model"], dtype=resolved_dtype(plan["dtype"]))
     parts = _parts(plan, loaded.tokenizer, console)
     if parts["dev"] and "eval_strategy" not in settings:
         config.eval_strategy = "epoch"

@@ -20,7 +20,7 @@ def train(
     output_dir: Annotated[Path, typer.Option("--output_dir", "-o", help="Folder for the adapter and its checkpoints.")],
     model: Annotated[str, typer.Option(help="`builtin`, a model folder, or a hub id.")] = "builtin",
     config: Annotated[Path | None, typer.Option(help="YAML file of settings; options on the command line win.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32 or bfloat16: the base model's precision.")] = "float32",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, or auto: bfloat16 where it is faster.")] = "float32",
     chat: Annotated[bool, typer.Option(help="Wrap plain-text prompts of a file as a user's message.")] = False,
     map_: Annotated[list[str], typer.Option("--map", help="Rename a column of a file, e.g. chosen=fix.")] = [],  # noqa: B006
     mix: Annotated[

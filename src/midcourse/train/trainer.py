@@ -29,6 +29,7 @@ from midcourse.train.heap import keep_heap
 from midcourse.train.limits import READING, disk_named, memory_named
 from midcourse.train.metrics import Seen, pair_metrics
 from midcourse.train.mix import MixedOrder
+from midcourse.train.precision import NoiseFloor, noise_floor
 from midcourse.train.reference import ReferenceCache
 from midcourse.train.sources import gather
 from midcourse.tree.attention import attention_kind
@@ -113,6 +114,7 @@ class SteerTrainer(Trainer):
         self._seen = Seen()
         self._beside: Path | None = None
         self._drift: DevDrift | None = None
+        self._noise: NoiseFloor | None = None
         super().__init__(
             model=model,
             args=args,
@@ -236,6 +238,9 @@ class SteerTrainer(Trainer):
         """Cache the reference of every tree, then check the two invariants that training rests on."""
         trees = self.parts([*self.train_dataset, *(self.eval_dataset or [])])
         model = self.model
+        if model.dtype in (torch.bfloat16, torch.float16):
+            self._noise = noise_floor(model, trees, self.forward_path)
+            logger.warning("In %s, %s", str(model.dtype).removeprefix("torch."), self._noise or "noise is not known")
         if self.forward_path == "packed":
             guards.check_packed_equals_rows(model, trees)
         if not fresh and not hasattr(model, "disable_adapter"):
@@ -348,6 +353,7 @@ class SteerTrainer(Trainer):
             },
             "trajectories": sorted({t.id for t in trees}),
             "retain_weight_at_end": self.retain_weight,
+            "noise_floor": asdict(self._noise) if self._noise else None,
             "metrics": {k: v for k, v in evals[-1].items() if k.startswith("eval_")} if evals else {},
         }
         output.write_record(folder, self.base, self.args, facts)
