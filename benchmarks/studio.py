@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from midcourse.backends import grouped
 from midcourse.backends.local import LocalBackend, fast_dtype
 from midcourse.backends.protocol import Sampling
 from midcourse.backends.sharing import Shared
@@ -82,7 +83,7 @@ def own_rate(backend: object, ids: list[int], count: int) -> float:
 
 def rates(name: str, fast: str, count: int, repetitions: int) -> dict:
     """Plain `generate` in float32, this backend in float32 and in the fast type, by turns."""
-    slow_model, fast_model = load_model(name), load_model(name, dtype=fast)
+    slow_model, fast_model = load_model(name), load_model(name, dtype=fast, attn=grouped.NAME)
     found: dict[str, list[float]] = {"generate float32": [], "local float32": [], f"local {fast}": []}
     ids = text_ids(slow_model, 200)
     for turn in range(repetitions + 1):
@@ -135,7 +136,7 @@ def main() -> None:
     found = {"model": given.model, "dtype": fast, "threads": torch.get_num_threads(), "cores": os.cpu_count()}
     found["machine"] = {"system": platform.system(), "python": platform.python_version()}
     found |= rates(given.model, fast, given.tokens, given.repetitions)
-    loaded = load_model(given.model, dtype=fast)
+    loaded = load_model(given.model, dtype=fast, attn=grouped.NAME)
     found["drafts"] = together(loaded, 4, given.tokens, max(1, given.repetitions // 2))
     found["waits"] = waits(loaded, [int(n) for n in given.lengths.split(",")], given.repetitions)
     if given.json:

@@ -98,6 +98,7 @@ def studio(
 def _loader(model: str, dtype: str, memory: float) -> "Callable[[Path | None], Loaded]":
     """Loads the base once for each adapter that is asked for."""
     try:
+        from midcourse.backends import grouped
         from midcourse.backends.local import LocalBackend, fast_dtype
         from midcourse.model import load_model
     except ImportError as error:
@@ -107,7 +108,7 @@ def _loader(model: str, dtype: str, memory: float) -> "Callable[[Path | None], L
     kind = fast_dtype() if dtype == "auto" else dtype
 
     def load(adapter: Path | None) -> "Loaded":
-        made = load_model(model, dtype=kind, adapter=adapter)
+        made = load_model(model, dtype=kind, adapter=adapter, attn=grouped.NAME)
         backend = LocalBackend(made.model, made.tokenizer.eos, memory=int(memory * 1e9))
         wrote = made.ref if adapter is None else ModelRef(f"{made.ref.name}+{adapter.name}", made.ref.weights)
         return Loaded(backend, made.tokenizer, wrote, "local", backend.context)
