@@ -92,7 +92,7 @@ def studio(
             )
         if open_:
             webbrowser.open(where)
-        serve(made, host, port, root_path=root_path, proxy=proxy)
+        serve(made, host, port, root_path=root_path, proxy=proxy, quiet=made.state.studio.office.alone)
 
 
 def _loader(model: str, dtype: str, memory: float) -> "Callable[[Path | None], Loaded]":

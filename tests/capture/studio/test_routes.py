@@ -1,5 +1,6 @@
 """The work around the writing, over real HTTP: queue, people, review, agreement, export, training."""
 
+import asyncio
 import json
 import sys
 import time
@@ -189,6 +190,29 @@ def test_for_machines(served):
     page.do("new", text="Hi")
     assert "midcourse_studio_tabs 1" in c.get("metrics").text
     assert c.get("api/schema").json()["protocol"] == 1
+
+
+def test_a_stream_nobody_looks_at_is_stopped_and_later_let_go(tmp_path, monkeypatch):
+    with serve(tmp_path, Babbler(pause=0.01), max_new_tokens=10_000) as served:
+        page = served.page()
+        page.do("new", text="Hi")
+        rooms = served.studio.rooms
+        room = rooms.open_now[page.draft["id"]]
+        loop = room.pump._loop
+        sweep = lambda: asyncio.run_coroutine_threadsafe(rooms.sweep(), loop).result(20)  # noqa: E731
+        sweep()
+        assert room.pump is not None
+        page.close()
+        monkeypatch.setattr("midcourse.capture.studio.rooms._STOP_AFTER", 0.0)
+        until = time.monotonic() + 10
+        while room.tabs and time.monotonic() < until:
+            time.sleep(0.02)
+        sweep()
+        assert room.pump is None
+        assert room.id in rooms.open_now
+        monkeypatch.setattr("midcourse.capture.studio.rooms._KEPT", 0.0)
+        sweep()
+        assert rooms.open_now == {}
 
 
 def test_too_many_requests_are_slowed_down(served):

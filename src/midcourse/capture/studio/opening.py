@@ -90,5 +90,7 @@ def found_adapters(runs: Path) -> dict[str, Path]:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as UTF-8 text: {' '.join(str(error).split())}") from error

@@ -6,6 +6,7 @@ goes on, and whatever the store refuses has not happened. A room knows no socket
 
 import asyncio
 import contextlib
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -82,6 +83,7 @@ class Room:
         self._base: Place | None = None
         self._log: deque[tuple[int, str]] = deque()
         self._log_size = 0
+        self._left = time.monotonic()
         self._warming: asyncio.Task[None] | None = None
         self._resting: asyncio.Task[None] | None = None
         self._rendering = Rendering(draft.tokenizer)
@@ -109,7 +111,13 @@ class Room:
         """It looks no longer."""
         if tab in self.tabs:
             self.tabs.discard(tab)
+            self._left = time.monotonic()
             self.emit(events.Presence, tabs=len(self.tabs))
+
+    @property
+    def alone_for(self) -> float:
+        """Seconds since the last tab left; 0 while somebody looks."""
+        return 0.0 if self.tabs else time.monotonic() - self._left
 
     def emit(self, kind: Callable[..., Any], **fields: Any) -> None:
         """Number an event, remember it and send it to every tab."""

@@ -25,6 +25,8 @@ __all__ = ["Rooms"]
 
 MOST = 256
 """Drafts open at a time."""
+_STOP_AFTER, _KEPT, _PRACTICE_KEPT = 60.0, 900.0, 6 * 3600.0
+"""Seconds without a tab: until the model stops, and until the draft is only in the store (practice: gone)."""
 
 
 class Rooms:
@@ -118,9 +120,9 @@ class Rooms:
     # -- life ------------------------------------------------------------------------------------------------------
 
     async def sweep(self) -> None:
-        """Let go of drafts nobody looks at; a stream nobody looks at is stopped."""
+        """Stop streams nobody has looked at for a while, and later let go of their drafts."""
         for room in list(self.open_now.values()):
-            if room.tabs or room.practice:
+            if room.alone_for < _STOP_AFTER:
                 continue
             async with room.lock:
                 try:
@@ -128,7 +130,7 @@ class Rooms:
                     await room.save_time()
                 except Refused:
                     continue
-            if not room.tabs:
+            if room.alone_for > (_PRACTICE_KEPT if room.practice else _KEPT):
                 self.open_now.pop(room.id, None)
 
     async def close(self) -> None:

@@ -26,14 +26,16 @@ def check_host(host: str, *, people: bool) -> None:
         )
 
 
-def serve(app: FastAPI, host: str, port: int, *, root_path: str = "", proxy: str = "127.0.0.1") -> None:
-    """Run until told to stop."""
+def serve(
+    app: FastAPI, host: str, port: int, *, root_path: str = "", proxy: str = "127.0.0.1", quiet: bool = False
+) -> None:
+    """Run until told to stop; `quiet` logs what goes wrong only."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("midcourse.studio", "uvicorn.error"):
         log = logging.getLogger(name)
         log.handlers, log.propagate = [handler], False
-        log.setLevel(logging.INFO if name == "midcourse.studio" else logging.WARNING)
+        log.setLevel(logging.INFO if name == "midcourse.studio" and not quiet else logging.WARNING)
     uvicorn.run(
         app,
         host=host,
