@@ -72,7 +72,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, backend: Babbler | None = None, **settings) -> Iterator[Served]:
+def serve(folder: Path, backend: Babbler | None = None, root_path: str = "", **settings) -> Iterator[Served]:
     backend = backend or Babbler()
     with Store(folder / "store.db") as store:
         load = lambda _: Loaded(backend, tokenizer(), ModelRef("babbler", "0" * 32))  # noqa: E731
@@ -81,7 +81,9 @@ def serve(folder: Path, backend: Babbler | None = None, **settings) -> Iterator[
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         server = uvicorn.Server(
-            uvicorn.Config(app, port=port, log_level="error", access_log=False, ws_max_size=2_000_000)
+            uvicorn.Config(
+                app, port=port, root_path=root_path, log_level="error", access_log=False, ws_max_size=2_000_000
+            )
         )
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

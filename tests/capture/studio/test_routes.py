@@ -28,10 +28,12 @@ def person(served, name, role="annotator"):
     client = served.client()
     entered = client.post("enter", data={"token": token})
     assert entered.status_code == 303
+    cookie = entered.cookies["midcourse_session"]
+    client.headers["Cookie"] = f"midcourse_session={cookie}"
     flags = entered.headers["set-cookie"].lower()
     assert "httponly" in flags
     assert "samesite=strict" in flags
-    return client, client.cookies["midcourse_session"], token
+    return client, cookie, token
 
 
 def finish(served, cookie, text):
@@ -213,6 +215,21 @@ def test_a_stream_nobody_looks_at_is_stopped_and_later_let_go(tmp_path, monkeypa
         monkeypatch.setattr("midcourse.capture.studio.rooms._KEPT", 0.0)
         sweep()
         assert rooms.open_now == {}
+
+
+def test_behind_a_proxy_with_a_prefix(tmp_path):
+    with serve(tmp_path, root_path="/studio") as served:  # the proxy has stripped the prefix
+        ada, cookie, _ = person(served, "ada", "admin")
+        assert ada.get("api/me").json()["name"] == "ada"
+        assert ada.get("").status_code == 200
+        token, link = new_link("ada")
+        served.studio.office.journal.add("link", link)
+        entered = served.client().post("enter", data={"token": token}, headers={"X-Forwarded-Proto": "https"})
+        assert entered.headers["location"] == "/studio/"
+        assert "path=/studio/" in entered.headers["set-cookie"].lower()
+        assert "; secure" in entered.headers["set-cookie"].lower()
+        page = served.page(cookie)
+        assert page.do("new", text="Hi")["event"] == "ok"
 
 
 def test_too_many_requests_are_slowed_down(served):
