@@ -4,6 +4,7 @@ midcourse studio --store pictures.db --prompts recipes/demo_prompts.jsonl --guid
 python scripts/studio_pictures.py http://localhost:8321/ docs/studio
 """
 
+import base64
 import shutil
 import sys
 import time
@@ -12,6 +13,14 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+WEBP = """async (png) => {
+  const image = new Image();
+  image.src = `data:image/png;base64,${png}`;
+  await image.decode();
+  const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+  canvas.getContext('2d').drawImage(image, 0, 0);
+  return canvas.toDataURL('image/webp', 0.9);
+}"""
 PROMPT = "Give me three tips for a long walk in the mountains."
 WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 760}}
 PHONE: dict[str, Any] = {
@@ -23,6 +32,7 @@ PHONE: dict[str, Any] = {
 
 
 def wait(page: Any, what: str, seconds: float = 90) -> None:
+    """Wait until an expression over the page's state `s` is true."""
     end = time.monotonic() + seconds
     while not page.evaluate(f"(() => {{ const s = midcourse.state; return Boolean({what}); }})()"):
         if time.monotonic() > end:
@@ -31,6 +41,7 @@ def wait(page: Any, what: str, seconds: float = 90) -> None:
 
 
 def stop_after(page: Any, groups: int) -> None:
+    """Stop when so much was shown."""
     wait(page, f"s.view.shown > {groups} || s.draft?.mode === 'ended'")
     page.keyboard.press("Escape")
     wait(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
@@ -38,12 +49,17 @@ def stop_after(page: Any, groups: int) -> None:
 
 
 def take(page: Any, folder: Path, name: str) -> None:
+    """One picture."""
     page.wait_for_timeout(250)
-    page.screenshot(path=str(folder / f"{name}.png"))
+    blank = page.context.browser.new_page()
+    picture = blank.evaluate(WEBP, base64.b64encode(page.screenshot()).decode())
+    blank.close()
+    (folder / f"{name}.webp").write_bytes(base64.b64decode(picture.partition(",")[2]))
     print(name)
 
 
 def tour(page: Any, folder: Path, suffix: str) -> None:
+    """Every state once."""
     page.wait_for_selector("body[data-link=live]")
     page.wait_for_timeout(500)
     take(page, folder, f"first-{suffix}")
@@ -93,6 +109,7 @@ def tour(page: Any, folder: Path, suffix: str) -> None:
 
 
 def main(address: str, folder: Path, only: str = "") -> None:
+    """Wide and phone, light and dark."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

@@ -386,3 +386,14 @@ def test_only_forks_indent_in_the_tree(modules: Any) -> None:
         return roots.map((r) => runOn(r).map((n) => [n.branch.node, n.below.map((m) => m.branch.node)]));""",
     )
     assert got == [[["a", []], ["b", []], ["c", ["d"]]], [["x", ["y", "z"]]]]
+
+
+def test_the_blank_that_a_word_needs_in_front(modules: Any) -> None:
+    got = run(
+        modules,
+        STATE
+        + """
+        const at = (group, text) => { const s = play(begin({ mode: 'paused' }), { type: 'place', group }, { type: 'type', text }); return [s.view.typed.cut, s.view.typed.lead]; };
+        return [at(1, 'dog'), at(4, 'and'), at(4, ','), at(5, 'Then'), at(5, '東'), at(0, 'A')];""",
+    )
+    assert got == [[4, ""], [16, " "], [16, ""], [17, " "], [17, ""], [0, ""]]

@@ -23,7 +23,7 @@ export class Desk {
       look: (index) => { studio.dispatch({ type: 'choose', index }); studio.ghost(index); },
     });
     this.timeline = new TimelineView(byId('side'), does);
-    this.tree = new TreeView(byId('side'), does.jump);
+    this.tree = new TreeView(byId('side'), does.jump, does.closeSide);
     this.bar = new BarView(byId('bar'), does.perform);
     this.does = does;
     this.pointer();

@@ -80,7 +80,7 @@ function typing(state, { text }) {
     ...PLAIN, phase: 'type', hold: true,
     typed: {
       cut, text, units: 1,
-      lead: behind ? blankBefore(doc, cut, text) : '',
+      lead: blankBefore(doc, cut, text),
       end: range ? pointsIn(doc, range[1]) : null,
     },
   });
@@ -88,12 +88,12 @@ function typing(state, { text }) {
 
 const NO_BLANKS = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
-/** The blank that a word put at the end of the text needs in front: none within a word, or where none are written. */
+/** The blank that a word put behind another needs in front: none within a word, or where none are written. */
 function blankBefore(doc, cut, text) {
   const last = textBetween(doc, Math.max(0, cut - 1), cut);
   if (!last || /[\s(["'“‘/-]/.test(last) || !/^[\p{L}\p{N}]/u.test(text) || NO_BLANKS.test(last + text)) return '';
   const next = textBetween(doc, cut, cut + 1);
-  return next && !/\s/.test(next) ? '' : ' ';
+  return /[\p{L}\p{N}]/u.test(next) ? '' : ' ';
 }
 
 /** One cluster in front of the typed words goes too. */

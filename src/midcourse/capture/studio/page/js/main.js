@@ -66,6 +66,7 @@ const does = {
   },
   withdraw: (s) => studio.ask({ cmd: 'withdraw', steer: s.id }),
   reasons,
+  closeSide: () => { desk.sheet = false; render(studio.state, studio.state); },
   jump: (b) => studio.ask({ cmd: 'jump', node: b.node, rev: studio.state.draft.rev, shown: seenTokens(studio.state) }, { name: 'jump' }),
   turn: (text) => go({ cmd: 'turn', text }),
 };

@@ -20,7 +20,7 @@ export class TimelineView {
   draw({ draft }) {
     const counted = draft.steers.filter((s) => s.state !== 'withdrawn');
     fill(this.node, ['steers', draft.id, draft.steers.map((s) => [s.id, s.state, s.on_text, s.tags, s.reason])], () => [
-      el('h2', {}, 'Steers', el('span', { class: 'count' }, String(counted.length))),
+      el('h2', {}, 'Steers', el('span', { class: 'count' }, String(counted.length)), el('button', { type: 'button', class: 'quiet close', onclick: () => this.does.closeSide() }, 'Close')),
       draft.steers.length
         ? el('ol', { class: 'steers', 'data-testid': 'steers' }, draft.steers.map((s) => this.one(s)))
         : el('p', { class: 'none' }, 'None yet. Stop the model where it goes wrong, and put it right.'),

@@ -17,14 +17,15 @@ export function runOn(node) {
 }
 
 export class TreeView {
-  constructor(node, jump) {
-    Object.assign(this, { node, jump });
+  constructor(node, jump, close) {
+    Object.assign(this, { node, jump, close });
   }
 
   draw({ draft, view }) {
     const tree = view.tree;
     fill(this.node, ['tree', draft.id, tree?.rev ?? -1, tree?.branches.length ?? 0], () => [
-      el('h2', {}, 'Everything tried', el('span', { class: 'count' }, tree ? String(tree.branches.filter((b) => b.by !== 'prompt').length) : '')),
+      el('h2', {}, 'Everything tried', el('span', { class: 'count' }, tree ? String(tree.branches.filter((b) => b.by !== 'prompt').length) : ''),
+        el('button', { type: 'button', class: 'quiet close', onclick: () => this.close() }, 'Close')),
       tree ? this.list(nest(tree.branches).flatMap((r) => (r.branch.by === 'prompt' ? r.below : [r])))
         : el('p', { class: 'none' }, 'Looking…'),
     ]);
