@@ -1,4 +1,4 @@
-"""Keys that ten real corrections need in the studio, drawn by seed from the CoAuthor cuts, each carried out in the page.
+"""Keys that ten real corrections need in the studio: CoAuthor cuts drawn by seed, each carried out in the page.
 
 A writer of CoAuthor (Lee, Liang and Yang, 2022) kept a part of a model's text and went on in their own words. Here the
 built-in model's probabilities stand in for the model that wrote: it "writes" the logged text, the page is stopped when
@@ -114,10 +114,8 @@ def correct(page: Any, retold: Retold, row: dict[str, Any]) -> dict[str, Any]:
     page.fill("[data-testid=own-prompt]", prompt)
     page.get_by_label("Raw text").check()
     page.get_by_role("button", name="Let it write").click()
-    until(
-        page,
-        f"s.draft?.mode === 'streaming' && s.draft.doc.length >= {len(text) - 1} && s.view.shown >= s.draft.doc.groups.length",
-    )
+    there = f"s.draft.doc.length >= {len(text) - 1} && s.view.shown >= s.draft.doc.groups.length"
+    until(page, f"s.draft?.mode === 'streaming' && {there}")
     keys = ["Space"]
     page.keyboard.press("Space")
     until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
@@ -188,9 +186,9 @@ def main() -> None:
             browser.close()
         server.should_exit = True
     for one in found:
-        print(
-            f"{one['session']}/{one['n']:<4} {one['kind']:<10} {len(one['commands']):>3} commands + {one['letters']:>4} letters   {' '.join(one['commands'])}{'' if one['as_written'] else '   (text differs)'}"
-        )
+        took = f"{len(one['commands']):>3} commands + {one['letters']:>4} letters   {' '.join(one['commands'])}"
+        differs = "" if one["as_written"] else "   (text differs)"
+        print(f"{one['session']}/{one['n']:<4} {one['kind']:<10} {took}{differs}")
     middle = sorted(len(one["commands"]) for one in found)[len(found) // 2]
     print(f"median {middle} keys beside the writer's own letters")
     RESULTS.write_text(json.dumps({"seed": given.seed, "corrections": found}, indent=1) + "\n", encoding="utf-8")
