@@ -1,7 +1,7 @@
 """How quickly the page answers, measured in the page: a stop until nothing moves, an arrow key.
 
-The freeze is taken from the key event's own time stamp to the first frame after it (`performance.measure('freeze')`), so
-it holds everything the person waits for. Opens the studio with the built-in model and drives Debian's Chromium.
+The freeze goes from the time stamp of the key event to the first frame after it (`performance.measure("freeze")`): it
+holds everything the person waits for. Opens the studio with the built-in model and drives Debian's Chromium.
 
     python benchmarks/studio_page.py            # prints a table, writes results/studio_page.json
 """
