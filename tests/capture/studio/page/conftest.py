@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,10 @@ def studio(tmp_path: Path) -> Iterator[Callable[..., Open]]:
     """Opens a studio that says the given texts."""
     with contextlib.ExitStack() as stack:
 
-        def open_one(*texts: str, prompts: Sequence[str] = ("Say something.",), **told: object) -> Open:
-            return stack.enter_context(running(Told(texts, **told), tmp_path / "steers.db", prompts))
+        def open_one(
+            *texts: str, prompts: Sequence[str] = ("Say something.",), opening: Any = None, **told: Any
+        ) -> Open:
+            return stack.enter_context(running(Told(texts, **told), tmp_path / "steers.db", prompts, **(opening or {})))
 
         yield open_one
 
@@ -73,7 +76,7 @@ def tab(browser: "sync_api.Browser") -> Iterator[Callable[..., "sync_api.Page"]]
     """Opens a tab in a fresh profile; an error in the page fails the test."""
     contexts, wrong = [], []
 
-    def open_tab(address: str, **context: object) -> "sync_api.Page":
+    def open_tab(address: str, ready: bool = True, **context: object) -> "sync_api.Page":
         one = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
         contexts.append(one)
         page = one.new_page()
@@ -81,7 +84,8 @@ def tab(browser: "sync_api.Browser") -> Iterator[Callable[..., "sync_api.Page"]]
         page.on("pageerror", lambda e: wrong.append(f"{e}\n{e.stack}"))
         page.on("console", lambda m: wrong.append(m.text) if "Content Security" in m.text else None)
         page.goto(address)
-        page.wait_for_selector("body[data-link=live]")
+        if ready:
+            page.wait_for_selector("body[data-link=live]")
         return page
 
     yield open_tab

@@ -176,6 +176,7 @@ let drawn = studio.state;
 studio.listen((state, before, action) => {
   if (action.type === 'heard' && action.event.event === 'notice') pages.again(action.event.about);
   if (state.stale.queue !== before.stale.queue || (state.view.phase === 'closed') !== (before.view.phase === 'closed')) queueProgress();
+  if (state.stale.model !== before.stale.model) get('api/adapters').then((a) => studio.dispatch({ type: 'adapter', name: a.active }), () => {});
   if (state.training !== before.training) pages.again('training');
   render(state, drawn);
   drawn = state;
@@ -233,7 +234,7 @@ const tool = (wish, says, on) => el('button', { type: 'button', class: 'quiet', 
 function facts(draft, state) {
   const steers = draft?.steers.filter((s) => s.state !== 'withdrawn') ?? [];
   const times = steers.map((s) => s.seconds).filter(Boolean).sort((a, b) => a - b);
-  const list = [state.model ? state.model.adapter ?? state.model.name : null];
+  const list = [state.model ? [state.model.name, state.model.adapter].filter(Boolean).join(' + ') : null];
   if (draft) {
     list.push(`${steers.length} steer${steers.length === 1 ? '' : 's'}`);
     if (times.length) list.push(`${seconds(times[times.length >> 1])} a steer`);

@@ -48,6 +48,8 @@ export function reduce(state, action) {
       return { ...state, view: { ...state.view, toast: action.message ? action : null } };
     case 'pending':
       return { ...state, view: { ...state.view, pending: action.pending } };
+    case 'adapter':
+      return state.model ? { ...state, model: { ...state.model, adapter: action.name } } : state;
     case 'left':
       return { ...state, draft: null, trouble: null, view: QUIET };
     default:

@@ -5,7 +5,7 @@ import { rounds } from './progress_page.js';
 import { get, post } from './rest.js';
 
 const BUSY = new Set(['starting', 'training', 'evaluating']);
-const CURVES = [['loss', 'Loss'], ['margin', 'Margin: how far chosen is ahead of rejected'], ['accuracy', 'Accuracy'], ['drift', 'Drift'], ['kl', 'Drift where nothing was steered']];
+const CURVES = [['loss', 'Loss'], ['rewards/margins', 'Margin: how far chosen is ahead of rejected'], ['rewards/accuracies', 'Share of steers where chosen is ahead'], ['retain_kl', 'Change where nothing was steered (KL, nats)']];
 
 export async function trainPage(node, context) {
   const [run, adapters, stats] = await Promise.all([get('api/train'), get('api/adapters'), get('api/stats')]);
