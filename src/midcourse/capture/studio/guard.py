@@ -27,7 +27,7 @@ CSP = (
 )
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with no-referrer browsers say `Origin: null` of a form, and nobody could sign in
+    "Referrer-Policy": "same-origin",  # with no-referrer a form says `Origin: null`: nobody could sign in
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
