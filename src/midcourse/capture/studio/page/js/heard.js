@@ -26,7 +26,7 @@ const ON = {
   notice: (state, e) => ({
     ...state,
     stale: { ...state.stale, [e.about]: (state.stale[e.about] ?? 0) + 1 },
-    view: e.message ? { ...state.view, toast: { message: e.message, tone: 'plain' } } : state.view,
+    view: e.message ? { ...state.view, toast: { message: e.about === 'model' ? `Now writing: ${e.message}` : e.message, tone: 'plain' } } : state.view,
   }),
   found: (state, e) => withView(state, { found: { rev: e.rev, token: e.token, alternatives: e.alternatives } }),
   ghost: (state, e) => withView(state, { ghost: { rev: e.rev, token: e.token, pick: e.pick, text: e.text } }),

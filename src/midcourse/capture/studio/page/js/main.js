@@ -201,11 +201,14 @@ const LINKS = {
   outdated: 'The studio has been renewed. Reload the page.',
 };
 
+const CROWDED = 'Several texts share this one model. It is time for a server that writes many at once, such as vLLM or llama.cpp.';
+
 function frame(state) {
   const { draft, link, trouble, view } = state;
   document.body.dataset.link = link.status;
   const banner = byId('banner');
-  const says = link.status === 'live' ? trouble?.message : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
+  const crowded = draft?.waiting >= 3 && state.model?.backend === 'local' ? CROWDED : '';
+  const says = link.status === 'live' ? trouble?.message ?? crowded : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
   banner.hidden = !says;
   put(banner, says ?? '');
   banner.className = trouble && !trouble.passes ? 'banner bad' : 'banner';
@@ -234,7 +237,8 @@ const tool = (wish, says, on) => el('button', { type: 'button', class: 'quiet', 
 function facts(draft, state) {
   const steers = draft?.steers.filter((s) => s.state !== 'withdrawn') ?? [];
   const times = steers.map((s) => s.seconds).filter(Boolean).sort((a, b) => a - b);
-  const list = [state.model ? [state.model.name, state.model.adapter].filter(Boolean).join(' + ') : null];
+  const { name = '', adapter = null } = state.model ?? {};
+  const list = [adapter && !name.includes(adapter) ? `${name} + ${adapter}` : name];
   if (draft) {
     list.push(`${steers.length} steer${steers.length === 1 ? '' : 's'}`);
     if (times.length) list.push(`${seconds(times[times.length >> 1])} a steer`);
