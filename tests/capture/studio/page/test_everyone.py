@@ -167,6 +167,7 @@ def test_a_phone_needs_no_keyboard(studio: Callable[..., Any], tab: Callable[...
     page.locator("[data-wish='word-']").tap()
     assert view(page, "view.cursor") < before
     page.locator("[data-wish='word+']").tap()
+    page.locator("[data-wish='word-']").tap()
     page.locator("#alternatives button").first.tap()
     until(page, "s.draft.steers.length === 1 && s.view.phase === 'stream' && s.draft.doc.tokens.length > 14")
     page.locator("#text").tap(position={"x": 30, "y": 8})  # touching the text stops it too

@@ -242,3 +242,20 @@ def test_at_the_end_other_tokens_than_the_end_are_at_hand(studio: Callable[..., 
     page.keyboard.press("1")
     until(page, "s.draft.steers.length === 1 && s.draft.mode === 'ended' && s.view.phase === 'pause'")
     assert run.soon() == "You should go home. the day."
+
+
+def test_to_take_what_comes_next_anyway_is_no_steer(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+    run = studio(STORY * 4, pause=0.001)
+    page = tab(run.address)
+    page.evaluate("localStorage.setItem('midcourse.settings', JSON.stringify({ pace: 200 }))")
+    page.reload()
+    page.wait_for_selector("body[data-link=live]")
+    begin(page)
+    page.keyboard.press("Space")
+    until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
+    page.keyboard.press("End")
+    page.wait_for_selector("#alternatives button")
+    shown = view(page, "view.shown")
+    page.keyboard.press("1")  # the likeliest is what the model has written already
+    until(page, f"s.view.shown > {shown + 2}")
+    assert run.steers() == []

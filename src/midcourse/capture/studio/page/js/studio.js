@@ -178,14 +178,20 @@ export class Studio {
     resume({ space = false }) {
       const { view } = this.state;
       if (space && performance.now() - this.stopped < HOLD) return true; // the stop key pressed twice
-      if (view.choice >= 0) return this.steer('take', { index: view.choice });
+      if (view.choice >= 0) return this.does.take.call(this, { index: view.choice });
       const command = intend(this.state, 'resume');
       if (view.cutting) return command ? this.steer('reject') : this.local({ type: 'clear' });
       this.go();
       if (command) this.ask(command, { resume: true });
       return true;
     },
-    take({ index }) { return this.steer('take', { index }); },
+    take({ index }) {
+      const found = alternativesAt(this.state);
+      const next = found && this.state.draft.doc.tokens.items[found.token];
+      if (!next || found.token >= this.state.draft.doc.tokens.length || next.id !== found.all[index]?.id) return this.steer('take', { index });
+      this.dispatch({ type: 'clear' }); // what the model wrote there already, not seen yet: nothing is corrected
+      return this.does.resume.call(this, {});
+    },
     'select-': function back({ unit = 'word' }) { return this.local({ type: 'move', unit, by: -1, extend: true }); },
     'select+': function on({ unit = 'word' }) { return this.local({ type: 'move', unit, by: 1, extend: true }); },
     'doubt-': function back() { return this.local({ type: 'doubt', by: -1 }); },
