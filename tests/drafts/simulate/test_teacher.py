@@ -42,7 +42,9 @@ class Knows:
 
 
 def taught(*texts: str, **settings):
-    teacher = Teacher(Knows(quick=settings.pop("quick", True)), tokenizer(), **{"stretch": 30, **settings})
+    knows = Knows(quick=settings.pop("quick", True))
+    knows.context = settings.pop("context", None)
+    teacher = Teacher(knows, tokenizer(), **{"stretch": 30, **settings})
     return simulate(Draft(Scripted(texts), tokenizer()).start("Say:"), teacher.about("Say:"))
 
 
@@ -53,6 +55,13 @@ def test_it_takes_over_where_the_student_goes_astray():
     assert steer.kind == "typed"
     assert steer.reason.startswith("p = 0.001")
     assert tokenizer().decode(run.trajectory.path(steer.fork)) == "Say: You should"
+
+
+def test_what_lies_beyond_its_context_is_let_stand():
+    wrong = " You should stop the cat."
+    room = len(tokenizer().encode_prompt("Say:")) + len(tokenizer().encode(" You should"))
+    assert not taught(wrong + "<end>", context=room + 1).steers
+    assert taught(wrong, " home.<end>", words=1, context=room + 2).steers
 
 
 def test_a_text_it_agrees_with_is_let_stand():

@@ -77,6 +77,7 @@ class Teacher:
         return Counter({self.name: found} if found else {})
 
     def _unlikely(self, ids: list[int], text: str, finished: bool, at: int) -> Iterator[tuple[int, Read]]:
+        ids = ids[: self._room()]
         if not ids:
             return
         length = 0
@@ -87,6 +88,11 @@ class Teacher:
                 return
             if start >= at and read.logprob < math.log(self.least) and read.best_logprob - read.logprob >= self.gap:
                 yield i, read
+
+    def _room(self) -> int | None:
+        """Tokens of the student's text that the teacher can read; what lies behind them it lets stand."""
+        context: int | None = getattr(self.backend, "context", None)
+        return None if context is None else max(0, context - len(self.prompt) - 1)
 
     def _read(self, ids: list[int]) -> list[Read]:
         """What the teacher says to each token after the prompt."""
