@@ -255,6 +255,10 @@ def test_mistakes_are_named():
         d.replace(3, "x", "local", end=1)
     with pytest.raises(InputError, match="no token"):
         d.pick(0, 1)
+    d.end()
+    with pytest.raises(InputError, match="behind its end"):
+        d.pick(len(d.token_ids), tokenizer().encode(" day")[0])
+    assert d.ended
 
 
 # -- any sequence of operations --------------------------------------------------------------------------------------

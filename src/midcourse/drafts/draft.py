@@ -297,8 +297,8 @@ class Draft:
         """Take another token at `depth` (counted from the first token of the prompt), by id."""
         self._settle()
         self.tokenizer.check_ids([token_id])
-        if not self.prompt_length <= depth <= len(self.token_ids):
-            raise InputError(f"there is no token of the text at depth {depth}")
+        if not 0 <= depth - self.prompt_length <= len(self._words()):
+            raise InputError(f"there is no token of the text at depth {depth}, and none can stand behind its end")
         kind: Kind = "ended" if token_id in self.tokenizer.eos else "picked"
         return self._correct([*self.answer_ids[: depth - self.prompt_length], token_id], kind, reason, shown)
 

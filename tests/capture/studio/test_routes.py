@@ -167,6 +167,29 @@ def test_review_tags_guidelines_stats_and_export(served):
     assert c.post("api/forget", json={"confirm": "me"}).json() == {"withdrawn": 1}
 
 
+def test_the_end_token_is_in_no_text_that_a_person_reads(tmp_path):
+    with serve(tmp_path, Babbler(ends_at=40), max_new_tokens=60) as served:
+        c, page = served.client(), served.page()
+        page.do("new", text="Hi")
+        page.rest()
+        page.do("replace", cut=page.draft["tokens"][2]["end"], text=" never")
+        page.rest()
+        page.do("flag", note="ends")
+        page.do("stop", shown=len(page.draft["tokens"]))
+        assert page.draft["mode"] == "ended"
+        [line] = c.get("api/review", params={"state": "flagged"}).json()
+        assert page.text == line["before"] + line["chosen"] + line["after"]
+        page.do("replace", cut=len(page.text), text=" day")  # the end was wrong
+        page.rest()
+        page.do("end", cut=page.draft["tokens"][5]["end"])
+        lines = c.get("api/review", params={"state": "flagged"}).json()
+        assert sorted(x["kind"] for x in lines) == ["continued", "ended", "typed"]
+        rows = c.get("api/export").text
+        assert len(rows.splitlines()) == 3
+        for said in (json.dumps(lines), rows, c.get("api/drafts").text):
+            assert "<end>" not in said
+
+
 def test_what_must_not_come_in_does_not(served):
     c = served.client()
     del c.headers["Origin"]

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 from scripted import tokenizer
-from served import Babbler, opened, serve
+from served import WORDS, Babbler, opened, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from midcourse.store.db import Store
@@ -281,6 +281,19 @@ def test_cuts_beyond_the_text_are_refused_and_change_nothing(served):
     assert page.do("replace", cut=10**6, text="x")["code"] == "input"
     assert page.do("pick", token=10**6, pick=3)["code"] == "input"
     assert page.text == before
+
+
+def test_nothing_is_picked_behind_the_end(tmp_path):
+    with serve(tmp_path, Babbler(ends_at=20), max_new_tokens=30) as served:
+        page = begun(served)
+        page.rest()
+        assert page.draft["mode"] == "ended"
+        before, length = page.text, len(page.draft["tokens"])
+        refused = page.do("pick", token=length, pick=WORDS[0])
+        assert (refused["code"], "behind its end" in refused["message"]) == ("input", True)
+        assert (page.text, page.draft["mode"], page.draft["steers"]) == (before, "ended", {})
+        page.do("pick", token=length - 1, pick=WORDS[0], resume=False)  # in its place one can
+        assert page.text == before + tokenizer().decode(WORDS[:1])
 
 
 def test_a_foreign_page_and_a_foreign_name_stay_out(served):

@@ -177,7 +177,7 @@ async def _look(room: Room, tab: Tab, command: c.Command) -> None:
         tab.send(event.model_dump_json(by_alias=True))
     elif isinstance(command, c.Ghost):
         ids = await asyncio.to_thread(ghost, draft, command.token, command.pick, command.most)
-        text = tokenizer.decode([i for i in ids if i not in tokenizer.eos])
+        text = views.shown_text(tokenizer, ids)
         answer = events.GhostEvent(re=command.id, rev=room.rev, token=command.token, pick=command.pick, text=text)
         tab.send(answer.model_dump_json(by_alias=True))
 

@@ -8,7 +8,7 @@ from statistics import median
 from midcourse.capture.studio import rest
 from midcourse.capture.studio.agreement import First, Pair, compare, mean_of, median_of
 from midcourse.capture.studio.desk import ALONE, Desk, Item, Prompt
-from midcourse.capture.studio.views import steer_views
+from midcourse.capture.studio.views import shown_text, steer_views
 from midcourse.store.db import Store
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Steer, Trajectory
@@ -95,8 +95,8 @@ class Reader:
     def _review_line(self, t: Trajectory, s: Steer, desk: Desk) -> rest.ReviewLine:
         tokenizer, prompt = self._tokenizer(), len(t.nodes[0].token_ids)
         view = steer_views(tokenizer, t.with_(steers=(s,)), prompt, t.head)[s.id]
-        before = tokenizer.decode(t.path(s.fork)[prompt:])
-        after = tokenizer.decode(t.path(t.head)[(s.chosen or s.fork).depth :]) if view.on_text else ""
+        before = shown_text(tokenizer, t.path(s.fork)[prompt:])
+        after = shown_text(tokenizer, t.path(t.head)[(s.chosen or s.fork).depth :]) if view.on_text else ""
         tags, note = desk.steer_tags.get(s.id, ((), None))
         said = t.messages[-1].content if t.messages else tokenizer.decode(t.nodes[0].token_ids)
         return rest.ReviewLine(
@@ -176,7 +176,7 @@ class Reader:
             return First(who, t.id)
         tokenizer, prompt, first = self._tokenizer(), len(t.nodes[0].token_ids), steers[0]
         view = steer_views(tokenizer, t.with_(steers=(first,)), prompt, t.head)[first.id]
-        before = tokenizer.decode(t.path(first.fork)[prompt:])
+        before = shown_text(tokenizer, t.path(first.fork)[prompt:])
         return First(who, t.id, view.token, before, view.rejected, view.chosen, first.kind)
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -186,8 +186,7 @@ class Reader:
         return (t for t in self._store.trajectories(source=self._source) if t.tokenizer == own)
 
     def _text(self, t: Trajectory) -> str:
-        ids = t.path(t.head)[len(t.nodes[0].token_ids) :]
-        return self._tokenizer().decode([i for i in ids if i not in self._tokenizer().eos])
+        return shown_text(self._tokenizer(), t.path(t.head)[len(t.nodes[0].token_ids) :])
 
 
 def _seen_tokens(t: Trajectory) -> int:

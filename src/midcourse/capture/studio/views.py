@@ -7,10 +7,15 @@ from midcourse.capture.studio.shapes import AlternativeView, BranchView, SteerVi
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Place, Steer, Trajectory
 
-__all__ = ["arrived", "branches", "steer_views", "written"]
+__all__ = ["arrived", "branches", "shown_text", "steer_views", "written"]
 
 _SHORT = 160
 """Code points of a shortened text."""
+
+
+def shown_text(tokenizer: TextTokenizer, token_ids: Sequence[int]) -> str:
+    """What a person reads of these ids: end tokens do not show."""
+    return tokenizer.decode([i for i in token_ids if i not in tokenizer.eos])
 
 
 def alternative(tokenizer: TextTokenizer, token_id: int, logprob: float) -> AlternativeView:
@@ -73,7 +78,7 @@ def _steer_view(
         id=steer.id,
         kind=steer.kind,
         token=fork - prompt,
-        at=len(tokenizer.decode(chosen[prompt:fork])),
+        at=len(shown_text(tokenizer, chosen[prompt:fork])),
         rejected=_short(tokenizer, rejected),
         chosen=_short(tokenizer, chosen[fork:]),
         reason=steer.reason,
@@ -102,5 +107,5 @@ def branches(tokenizer: TextTokenizer, trajectory: Trajectory, prompt: int, text
 
 
 def _short(tokenizer: TextTokenizer, token_ids: Sequence[int]) -> str:
-    text = tokenizer.decode([i for i in token_ids[:_SHORT] if i not in tokenizer.eos])
+    text = shown_text(tokenizer, token_ids[:_SHORT])
     return text if len(text) <= _SHORT else text[:_SHORT] + "…"
