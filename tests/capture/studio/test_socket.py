@@ -321,11 +321,11 @@ def test_a_model_that_breaks_is_said_and_the_text_stays(served):
     page.do("continue")
     page.wait("trouble", code="backend_gone")
     page.rest()
-    assert (page.text, page.draft["ended_by"]) == (before, "trouble")
+    assert (page.text, page.draft["ended_by"], page.draft["trouble"]) == (before, "trouble", "backend_gone")
     served.backend.fails = None
     page.do("continue")
     page.rest()
-    assert len(page.text) > len(before)
+    assert (len(page.text) > len(before), page.draft["trouble"]) == (True, None)
 
 
 def test_stopping_the_server_keeps_what_was_written(tmp_path):

@@ -208,7 +208,8 @@ class Room:
         except StoreError as error:
             self.say_trouble(error)
             raise Refused("store", str(error), retry=True) from error
-        self.clear_trouble()
+        if self.trouble is not None and self.trouble.startswith("store"):  # a model that has gone is gone still
+            self.clear_trouble()
         return result
 
     def say_trouble(self, error: Exception) -> None:
@@ -268,6 +269,7 @@ class Room:
         if self.item is not None:
             await self.office.record("finish", {"draft": self.id, "status": status}, self.owner)
         self.ended_by = None
+        self.clear_trouble()
         self.redraw()
         self.emit_state()
 
@@ -369,11 +371,10 @@ class Room:
         self._resting = asyncio.create_task(self._at_rest())
 
     async def _keep(self, pump: Pump, base: Place, batch: list[Token]) -> None:
-        if self.practice:
-            return
         ids, logprobs, shown = [t.id for t in batch], [t.logprob for t in batch], self.shown
         try:
-            await asyncio.to_thread(self.office.journal.spool, self.id, base, ids, logprobs, shown)
+            if not self.practice:
+                await asyncio.to_thread(self.office.journal.spool, self.id, base, ids, logprobs, shown)
             self.clear_trouble()
         except StoreError as error:  # still in memory; said, and tried again when it becomes part of the draft
             pump.stop()

@@ -269,6 +269,21 @@ def test_the_pace_a_person_sets(modules: Any) -> None:
     assert fast == 300
 
 
+def test_when_the_model_is_no_longer_enough(modules: Any) -> None:
+    got = run(
+        modules,
+        """
+        const { outgrown } = await use('outgrown.js');
+        const says = (more, pace = 600, backend = 'local') => outgrown(
+          { draft: { doc: { length: 400, tokens: { length: 100 } }, rate: null, waiting: 0, ...more }, model: { backend } }, pace);
+        return [outgrown({ draft: null, model: null }, 600), says({}), says({ rate: 7 }), says({ rate: 5 }), says({ rate: 5 }, 120),
+          says({ rate: 5 }, 2000), says({ rate: 5, doc: { length: 8, tokens: { length: 2 } } }), says({ rate: 5, waiting: 3 }, 600, 'vllm'),
+          says({ waiting: 1 }), says({ waiting: 2, rate: 50 })].map((t) => t.slice(0, 10));""",
+    )
+    slow, crowded = "The model ", "Several te"  # four characters a token: 6 tokens a second are 240 words a minute
+    assert got == ["", "", "", slow, "", slow, "", "", "", crowded]
+
+
 STATE = (
     PLACES
     + """

@@ -6,6 +6,7 @@ import { showHelp } from './help_view.js';
 import { seenTokens } from './intents.js';
 import { bindings, wishOf } from './keys.js';
 import { markdown } from './markdown.js';
+import { outgrown } from './outgrown.js';
 import { AS_IT_COMES } from './pace.js';
 import { Pages } from './pages.js';
 import { get } from './rest.js';
@@ -201,17 +202,15 @@ const LINKS = {
   outdated: 'The studio has been renewed. Reload the page.',
 };
 
-const CROWDED = 'Several texts share this one model. It is time for a server that writes many at once, such as vLLM or llama.cpp.';
-
 function frame(state) {
   const { draft, link, trouble, view } = state;
   document.body.dataset.link = link.status;
   const banner = byId('banner');
-  const crowded = draft?.waiting >= 3 && state.model?.backend === 'local' ? CROWDED : '';
-  const says = link.status === 'live' ? trouble?.message ?? crowded : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
+  const advice = outgrown(state, now.pace);
+  const says = link.status === 'live' ? trouble?.message ?? advice : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
   banner.hidden = !says;
   put(banner, says ?? '');
-  banner.className = trouble && !trouble.passes ? 'banner bad' : 'banner';
+  banner.className = trouble && !trouble.passes ? 'banner bad' : link.status === 'live' && !trouble ? 'banner hint' : 'banner';
   const note = byId('toast');
   note.hidden = !view.toast;
   if (view.toast) {

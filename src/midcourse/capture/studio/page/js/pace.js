@@ -3,7 +3,7 @@ import { sentenceAhead } from './places.js';
 
 /** Words a minute that mean: as it comes. */
 export const AS_IT_COMES = 2000;
-const POINTS_A_WORD = 6;
+export const POINTS_A_WORD = 6;
 
 export const IDLE = Object.freeze({ credit: 0, trail: [] });
 
