@@ -182,7 +182,7 @@ def _page_routes(app: FastAPI, studio: Studio) -> None:
     """Only names that were there at the start are served: no request ever becomes a path."""
     known = _page_files(files("midcourse.capture.studio") / "page")
 
-    @app.api_route("/{name:path}", methods=["GET", "HEAD"])
+    @app.api_route("/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(name: str) -> Response:
         if studio.dev:
             known.update(_page_files(files("midcourse.capture.studio") / "page"))
