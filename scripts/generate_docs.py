@@ -27,6 +27,7 @@ FLOW = [
     "rows/weave",
     "backends/protocol",
     "backends/local",
+    "backends/remote",
     "store/schema",
     "store/db",
     "store/writing",

@@ -5,6 +5,7 @@
     ├── TokenizerMismatch (ValueError)   two things were tokenized by different tokenizers
     ├── ModelError (ValueError)          a model or adapter is missing, unreadable, or not the one expected
     ├── StoreError (RuntimeError)        the store cannot be opened, read or written
+    ├── ServerError (RuntimeError)        a model server cannot be reached, refuses, breaks off, or is none
     ├── OutOfMemory (MemoryError)        a tree does not fit
     ├── DiskFull (OSError)               what was to be written does not fit
     └── MissingExtra (ImportError)       a part of Midcourse is not installed
@@ -22,6 +23,7 @@ __all__ = [
     "MissingExtra",
     "ModelError",
     "OutOfMemory",
+    "ServerError",
     "StoreError",
     "TokenizerMismatch",
     "ran_out_of",
@@ -46,6 +48,10 @@ class ModelError(MidcourseError, ValueError):
 
 class StoreError(MidcourseError, RuntimeError):
     """The store cannot be opened, read or written."""
+
+
+class ServerError(MidcourseError, RuntimeError):
+    """A model server cannot be reached, refuses, breaks off, or says what is no answer."""
 
 
 class OutOfMemory(MidcourseError, MemoryError):

@@ -132,7 +132,11 @@ class TextTokenizer:
         """Ids of a prompt, rendered once: messages by the chat template, plain text as it is."""
         if isinstance(prompt, str):
             return self.encode_prompt(prompt)
-        return list(self._prompt.encode(self.render(prompt, **variables), add_special_tokens=False).ids)
+        return self.encode_rendered(self.render(prompt, **variables))
+
+    def encode_rendered(self, text: str) -> list[int]:
+        """Ids of a whole text in which the name of a special token stands for the token, as servers read prompts."""
+        return list(self._prompt.encode(text, add_special_tokens=False).ids)
 
     def extend_prompt(self, token_ids: Sequence[int], messages: Sequence[Message]) -> list[int]:
         """Ids of a conversation's prompt that keeps `token_ids` where its rendering begins with exactly their text."""
@@ -140,7 +144,7 @@ class TextTokenizer:
         if not rendered.encode().startswith(known):
             return self.prompt_ids(messages)
         rest = rendered.encode()[len(known) :].decode()
-        return [*token_ids, *self._prompt.encode(rest, add_special_tokens=False).ids]
+        return [*token_ids, *self.encode_rendered(rest)]
 
     # -- ids to text ---------------------------------------------------------------------------------------------
 

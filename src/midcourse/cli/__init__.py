@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from midcourse import __version__
 from midcourse.cli import (
+    backends,
     doctor,
     evaluation,
     importing,
@@ -54,7 +55,10 @@ an error came from.
 """
 
 
-ORDER = ("studio", "import", "simulate", "steers", "store", "model", "train", "eval", "loop", "study", "chat", "doctor")
+ORDER = (
+    *("studio", "import", "simulate", "steers", "store", "model", "backends"),
+    *("train", "eval", "loop", "study", "chat", "doctor"),
+)
 
 
 class OneSentence(TyperGroup):
@@ -163,6 +167,7 @@ _add_group("import", importing.app)
 _add_group("steers", steers.app)
 _add_group("store", store.app)
 _add_group("model", models.app)
+_add_group("backends", backends.app)
 _add_command("simulate", simulating.simulate)
 _add_command("train", training.train, training.CONTEXT)
 _add_command("eval", evaluation.evaluate)
