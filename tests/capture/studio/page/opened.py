@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,20 @@ class Open:
 
 
 @contextlib.contextmanager
-def running(told: Told, path: Path, prompts: Sequence[str] = ("Say something.",), **more: Any) -> Iterator[Open]:
-    """The real server in this process, with a told backend in place of a model."""
+def running(
+    told: Told,
+    path: Path,
+    prompts: Sequence[str] = ("Say something.",),
+    load: Callable[[Path | None], Loaded] | None = None,
+    **more: Any,
+) -> Iterator[Open]:
+    """The real server in this process, with a told backend in place of a model unless `load` makes one."""
     given = path.with_suffix(".jsonl")
     given.write_text("".join(json.dumps({"prompt": p}) + "\n" for p in prompts))
     with Store(str(path)) as store:
         loaded = Loaded(told, tokenizer(), ModelRef("told", "0" * 64))
         opening = Opening(prompts=given if prompts else None, runs=path.parent / "runs", max_new_tokens=30_000, **more)
-        app = open_studio(store, opening, lambda: lambda _: loaded)
+        app = open_studio(store, opening, lambda: load or (lambda _: loaded))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
