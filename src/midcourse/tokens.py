@@ -109,6 +109,10 @@ class TextTokenizer:
             ids.pop()
         return ids
 
+    def encode_marked(self, text: str) -> list[int]:
+        """Ids as other programs make them of a rendered text: names of special tokens are those tokens, BOS added."""
+        return self.encode_prompt("") + list(self._prompt.encode(text, add_special_tokens=False).ids)
+
     def render(self, messages: Sequence[Message], **variables: Any) -> str:
         """The prompt text of a chat, up to where the assistant begins to write.
 

@@ -1,7 +1,8 @@
 import pytest
 
 from midcourse.errors import TokenizerMismatch
-from midcourse.publish.datasets import has_sides, import_rows, steer_text, trl_rows
+from midcourse.publish.datasets import import_rows, steer_text
+from midcourse.publish.pairs import trl_rows
 from midcourse.rows import SteerRow, join, read_row
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Kind, Message, Node, Place, Rejected, Steer, Trajectory
@@ -63,7 +64,6 @@ def test_chat_prompts_stay_messages_and_are_rendered_for_trl(tiny_tokenizer: Tex
     rows = list(trl_rows(t, tiny_tokenizer))
     assert len(rows) == 3
     assert rows[0]["prompt"] == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nIt was built in"
-    assert [has_sides(t, s) for s in t.steers] == [True, True, False]
     assert set(rows[0]) == {"prompt", "chosen", "rejected"}
 
 

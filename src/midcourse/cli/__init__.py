@@ -24,6 +24,7 @@ from midcourse.cli import (
     backends,
     doctor,
     evaluation,
+    exporting,
     importing,
     looping,
     models,
@@ -57,7 +58,7 @@ an error came from.
 
 ORDER = (
     *("studio", "import", "simulate", "steers", "store", "model", "backends"),
-    *("train", "eval", "loop", "study", "chat", "doctor"),
+    *("train", "eval", "loop", "study", "export", "chat", "doctor"),
 )
 
 
@@ -162,6 +163,7 @@ def _add_command(name: str, function: Callable[..., None], settings: dict[Any, A
     app.command(name, help=with_fences(inspect.getdoc(function) or ""), context_settings=settings)(function)
 
 
+steers.app.command("export")(exporting.export)  # by its older name too
 _add_group("studio", studio.app)
 _add_group("import", importing.app)
 _add_group("steers", steers.app)
@@ -173,6 +175,7 @@ _add_command("train", training.train, training.CONTEXT)
 _add_command("eval", evaluation.evaluate)
 _add_command("loop", looping.loop, training.CONTEXT)
 _add_command("study", studying.study)
+_add_command("export", exporting.export)
 _add_command("chat", models.chat)
 _add_command("doctor", doctor.doctor)
 

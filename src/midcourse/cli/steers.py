@@ -2,9 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from midcourse.tokens import TextTokenizer
     from midcourse.types import Steer, Trajectory
 
-__all__ = ["StoreOption", "Tokenizers", "app", "verify"]
+__all__ = ["ModelOption", "SourceOption", "SplitOption", "StoreOption", "Tokenizers", "app", "verify"]
 
 app = typer.Typer(help="Look at stored steers: list, show, count, check and export them.", no_args_is_help=True)
 
@@ -38,13 +36,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 app.command()(fill)
-
-
-class Format(StrEnum):
-    """What `export` writes."""
-
-    jsonl = "jsonl"
-    trl = "trl"
 
 
 @app.command("list")
@@ -155,57 +146,6 @@ def verify(store: StoreOption = None) -> None:
     typer.echo(f"{name} is sound.")
 
 
-@app.command()
-def export(
-    store: StoreOption = None,
-    to: Annotated[
-        Format, typer.Option(help="jsonl: rows for `import steers`; trl: prompt, chosen, rejected.")
-    ] = Format.jsonl,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; default: standard output.")
-    ] = None,
-    source: SourceOption = None,
-    split: SplitOption = None,
-    model: ModelOption = None,
-) -> None:
-    """Write steers as rows of text, for `midcourse import steers` or for TRL."""
-    from midcourse.publish.datasets import has_sides, import_rows, trl_rows
-
-    tokenizer = Tokenizers(model)
-    written = skipped = 0
-    exported: list[str] = []
-
-    def write(line: Callable[[str], Any]) -> None:
-        nonlocal written, skipped
-        for trajectory in opened.trajectories(source=source, split=split):
-            if not trajectory.steers:
-                continue
-            rows = list((import_rows if to is Format.jsonl else trl_rows)(trajectory, tokenizer.of(trajectory)))
-            for row in rows:
-                line(json.dumps(row, ensure_ascii=False) + "\n")
-            written += len(rows)
-            if rows:
-                exported.append(trajectory.id)
-            if to is Format.trl:
-                skipped += len([s for s in trajectory.steers if s.counts and not has_sides(trajectory, s)])
-
-    with _open(store) as opened:
-        if output is None:
-            write(sys.stdout.write)
-        else:
-            beside = output.with_name(f".{output.name}.part")  # a file that was there stays whole until this one is
-            try:
-                with beside.open("w", encoding="utf-8") as file:
-                    write(file.write)
-                opened.record_handed_out("export", output.resolve(), exported)
-                beside.replace(output)
-            finally:
-                beside.unlink(missing_ok=True)
-    typer.echo(
-        f"{written} rows" + (f", {skipped} steers without text on both sides left out" if skipped else ""), err=True
-    )
-
-
 def _open(store: str | None) -> "Store":
     from midcourse.store import Store
 
@@ -245,7 +185,7 @@ class Tokenizers:
     def of(self, trajectory: "Trajectory") -> "TextTokenizer":
         """The given model's, else the one of the model that the trajectory names, else the built-in model's."""
         from midcourse.model import resolve
-        from midcourse.publish.datasets import check_tokenizer
+        from midcourse.publish.sides import check_tokenizer
         from midcourse.tokens import TextTokenizer
 
         name = self._model or (trajectory.model.name if trajectory.model else None) or "builtin"

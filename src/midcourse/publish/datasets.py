@@ -1,4 +1,4 @@
-"""Stored steers as text: rows that `midcourse import steers` and other trainers read.
+"""Stored steers as text: rows that `midcourse import steers` reads.
 
 Text is cut between characters: where a fork lies inside one, both sides begin with the whole character. A tokenizer
 is given, never looked for; no file is written here.
@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from midcourse.errors import TokenizerMismatch
-from midcourse.tokens import TextTokenizer, common_prefix
-from midcourse.types import Place, Steer, Trajectory
+from midcourse.publish.sides import steer_ids
+from midcourse.tokens import TextTokenizer
+from midcourse.types import Steer, Trajectory
 
-__all__ = ["SteerText", "check_tokenizer", "has_sides", "import_rows", "steer_text", "trl_rows"]
+__all__ = ["SteerText", "import_rows", "raw_prompt", "steer_text"]
 
-KEPT = 64
-"""Tokens of the kept text that stand for the chosen side where nothing was put (`resampled`)."""
 TAIL = 256
 """Characters of kept text that a `local` row carries, so that its end is found again."""
 
@@ -37,53 +35,25 @@ class SteerText:
     """The answer stops after the chosen text."""
 
 
-def check_tokenizer(trajectory: Trajectory, tokenizer: TextTokenizer) -> None:
-    """Refuse a tokenizer that did not make these ids.
-
-    Raises:
-        TokenizerMismatch: The hashes differ.
-    """
-    if trajectory.tokenizer != tokenizer.hash:
-        raise TokenizerMismatch(
-            f"the steers of trajectory {trajectory.id[:12]} are stored under tokenizer {trajectory.tokenizer}, and the "
-            f"given model has tokenizer {tokenizer.hash}: name the model they were imported or written with by --model"
-        )
-
-
 def steer_text(trajectory: Trajectory, steer: Steer, tokenizer: TextTokenizer) -> SteerText:
     """Decode both sides of a steer and what stands around them.
 
     Raises:
         TokenizerMismatch: The tokenizer did not make these ids.
     """
-    check_tokenizer(trajectory, tokenizer)
-    prefix = trajectory.path(steer.fork)
-    at = min(_prompt_length(trajectory, steer.fork), len(prefix))
-    trunk = trajectory.path(trajectory.head)
-    sides = [trajectory.path(r.end)[len(prefix) :] for r in steer.rejected]
-    if steer.chosen is not None:
-        chosen = trajectory.path(steer.chosen)[len(prefix) :]
-    else:
-        kept = trunk[len(prefix) :] if trunk[: len(prefix)] == prefix else []
-        chosen = kept[: min(KEPT, max(map(len, sides), default=KEPT))]
-    path = prefix + chosen
-    after = trunk[len(path) :] if common_prefix(trunk, path) == len(path) else []
-    ended = bool(chosen or after) and [*chosen, *after][-1] in tokenizer.eos
-    if ended:
-        chosen, after = (chosen, after[:-1]) if after else (chosen[:-1], after)
-    shared = tokenizer.to_bytes(prefix[at:])
+    ids = steer_ids(trajectory, steer, tokenizer)
+    shared = tokenizer.to_bytes(ids.prefix)
     whole = _last_boundary(shared)
     carried = shared[whole:]
-    put = carried + tokenizer.to_bytes(chosen)
+    put = carried + tokenizer.to_bytes(ids.chosen)
     cut = _last_boundary(put)
-    ends = [_strip(side, tokenizer) for side in sides]
     return SteerText(
-        prompt=tokenizer.decode(prefix[:at]),
+        prompt=tokenizer.decode(ids.prompt),
         prefix=_text(shared[:whole]),
-        rejected=tuple(_text(carried + tokenizer.to_bytes(side)) for side in ends),
-        chosen=_text(put if not after else put[:cut]),
-        tail=_text(put[cut:] + tokenizer.to_bytes(after)) if after else "",
-        ended=ended and not after and (steer.kind == "ended" or trajectory.teaches == "pairs"),
+        rejected=tuple(_text(carried + tokenizer.to_bytes(side)) for side in ids.rejected),
+        chosen=_text(put if not ids.after else put[:cut]),
+        tail=_text(put[cut:] + tokenizer.to_bytes(ids.after)) if ids.after else "",
+        ended=ids.ended and not ids.after and (steer.kind == "ended" or trajectory.teaches == "pairs"),
     )
 
 
@@ -99,7 +69,7 @@ def import_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[di
     for steer, text in texts:
         was = [side for side in text.rejected if side not in ends]
         row: dict[str, Any] = {
-            "prompt": [m.to_dict() for m in trajectory.messages] or _raw_prompt(text.prompt, tokenizer),
+            "prompt": [m.to_dict() for m in trajectory.messages] or raw_prompt(text.prompt, tokenizer),
             "prefix": text.prefix,
             "rejected": (was[0] if len(was) == 1 else was) or None,
             "chosen": text.chosen,
@@ -124,41 +94,9 @@ def import_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[di
         yield row | {key: value for key, value in optional.items() if value is not None}
 
 
-def trl_rows(trajectory: Trajectory, tokenizer: TextTokenizer) -> Iterator[dict[str, Any]]:
-    """Rows in TRL's explicit-prompt preference format: one for each rejected side, none without text on both sides.
-
-    The prompt is plain text up to the fork, template included: TRL's conversational rows cannot begin inside an answer.
-    """
-    for steer in trajectory.steers:
-        if not steer.counts:
-            continue
-        text = steer_text(trajectory, steer, tokenizer)
-        end = tokenizer.decode(tokenizer.eos[:1]) if text.ended else ""
-        prompt = _raw_prompt(text.prompt, tokenizer) + text.prefix
-        for rejected in text.rejected:
-            if rejected and text.chosen + end:  # words only inserted or cut have no text on one side
-                yield {"prompt": prompt, "chosen": text.chosen + end, "rejected": rejected}
-
-
-def has_sides(trajectory: Trajectory, steer: Steer) -> bool:
-    """Whether something was rejected and something chosen, as TRL's rows need: words only inserted or cut are not."""
-    put = steer.chosen is None or steer.chosen.depth > steer.fork.depth
-    return put and any(r.end.depth > steer.fork.depth for r in steer.rejected)
-
-
-def _prompt_length(trajectory: Trajectory, place: Place) -> int:
-    """Leading tokens of a path that belong to the prompt."""
-    authors = trajectory.authors(place)
-    return next((i for i, author in enumerate(authors) if author != "prompt"), len(authors))
-
-
-def _raw_prompt(text: str, tokenizer: TextTokenizer) -> str:
+def raw_prompt(text: str, tokenizer: TextTokenizer) -> str:
+    """A prompt's text without the BOS that whoever tokenizes it puts there again."""
     return text.removeprefix(tokenizer.decode(tokenizer.encode_prompt("")))
-
-
-def _strip(ids: list[int], tokenizer: TextTokenizer) -> list[int]:
-    """A rejected side without the end token, unless ending is what was turned down (`continued`)."""
-    return [i for i in ids if i not in tokenizer.eos] or ids
 
 
 def _last_boundary(raw: bytes) -> int:

@@ -16,7 +16,8 @@ from midcourse.capture.studio.reading import Reader, prompt_line
 from midcourse.capture.studio.socket import Visitor
 from midcourse.capture.studio.state import Studio
 from midcourse.errors import InputError, MidcourseError
-from midcourse.publish.datasets import import_rows, trl_rows
+from midcourse.publish.datasets import import_rows
+from midcourse.publish.pairs import trl_rows
 
 __all__ = ["add_routes", "admin", "visitor"]
 
