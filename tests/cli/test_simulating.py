@@ -5,7 +5,9 @@ from typer.testing import CliRunner
 
 from midcourse.cli import app
 from midcourse.store import Store
+from midcourse.tokens import TextTokenizer
 from model_folder import save_model
+from model_server import serving
 
 RULES = "stretch: 3\nmax_tokens: 12\nmax_steers: 2\nrules: [{name: again, pattern: '[^a-f]', resample: true}]\n"
 
@@ -73,3 +75,21 @@ def test_mistakes_are_one_sentence(folder, more, message):
     done = run(folder, *(w.replace("RULES", str(folder / "rules.yaml")) for w in more))
     assert done.exit_code == 2
     assert message in done.output
+
+
+def test_a_server_can_be_the_teacher(folder):
+    with serving("llama.cpp", TextTokenizer.load(folder / "model")) as server:
+        done = run(folder, "--teacher", server.url, "--max_tokens", "8")
+    assert done.exit_code == 0, done.output
+    with Store(folder / "s.db") as store:
+        texts = list(store.trajectories())
+    assert len(texts) == 4
+    assert texts[0].annotator.startswith("teacher tiny on llama.cpp")
+    assert len(server.asked) > 10
+
+
+def test_a_server_that_tells_too_little_is_no_teacher(folder):
+    with serving("openai", TextTokenizer.load(folder / "model")) as server:
+        done = run(folder, "--teacher", server.url)
+    assert done.exit_code == 2
+    assert "a teacher needs 20" in done.output

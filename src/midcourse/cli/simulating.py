@@ -1,6 +1,7 @@
 """`midcourse simulate`: a rule or a stronger model in the person's place, over many prompts, into a store."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,9 +19,14 @@ __all__ = ["simulate"]
 def simulate(
     prompts: Annotated[Path, typer.Argument(help="JSONL rows with `prompt` (and `split`), or one prompt a line.")],
     rules: Annotated[Path | None, typer.Option(help="YAML file of rules: see recipes/house_style.yaml.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="A stronger model steers: `builtin`, folder or hub id.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="A stronger model steers: `builtin`, folder, hub id, or a server's URL.")
+    ] = None,
     teacher_adapter: Annotated[
         Path | None, typer.Option("--teacher_adapter", help="The teacher's adapter; it needs no --teacher.")
+    ] = None,
+    teacher_model: Annotated[
+        str | None, typer.Option("--teacher_model", help="Whose tokenizer a teacher at a URL reads with.")
     ] = None,
     model: Annotated[str, typer.Option(help="Who writes: `builtin`, a model folder, or a hub id.")] = "builtin",
     adapter: Annotated[Path | None, typer.Option(help="The writer's adapter.")] = None,
@@ -68,7 +74,10 @@ def simulate(
     asked = simulating.shard(simulating.read_prompts(prompts, chat=chat), *_shard(shard))
     who, fires, console = named(habits), checker_of(checker), Console(stderr=True)
     with console.status("Loading the model"):
-        judge, by = _judge(rules, teacher or model, teacher_adapter, least, max_tokens, dtype)
+        if teacher and teacher.startswith(("http://", "https://")):
+            judge, by = _teacher_at(teacher, teacher_model or model, least, max_tokens)
+        else:
+            judge, by = _judge(rules, teacher or model, teacher_adapter, least, max_tokens, dtype)
         loaded = load_model(model, dtype=dtype, adapter=adapter)
     if chat and loaded.tokenizer.template is None:
         raise InputError(f"{model} has no chat template; give --no-chat to continue the prompts as they stand")
@@ -132,6 +141,30 @@ def _judge(
         Teacher(backend, loaded.tokenizer, loaded.ref.name, least, max_tokens=max_tokens),
         f"{named} {(loaded.ref.weights or '')[:8]}",
     )
+
+
+def _teacher_at(url: str, model: str, least: float, max_tokens: int) -> tuple["Judge", str]:
+    """A teacher on a server, and how the record names it; refused where the server tells too little to judge by."""
+    from midcourse.backends.remote import RemoteBackend, probe
+    from midcourse.drafts.simulate import Teacher
+    from midcourse.model import resolve
+    from midcourse.tokens import TextTokenizer
+
+    key, tokenizer = os.environ.get("MIDCOURSE_SERVER_KEY"), TextTokenizer.load(resolve(model))
+    report = probe(url, key=key, tokenizer=tokenizer)
+    can = {a.name: a.can for a in report.abilities}
+    if not (can["tell log-probabilities"] and can["tell alternatives"]) or can["read with this tokenizer"] is False:
+        raise InputError(
+            f"{report.missing()}. A teacher needs log-probabilities, 20 alternatives and the tokenizer of "
+            f"--teacher_model ({model}); see: midcourse backends check {url}"
+        )
+    backend = RemoteBackend(url, tokenizer, key=key, dialect=report.dialect, model=report.model)
+    if backend.dialect.most_alternatives < 20:
+        raise InputError(
+            f"{url} ({report.dialect}) tells {backend.dialect.most_alternatives} alternatives, a teacher needs 20"
+        )
+    named = f"teacher {report.model} on {report.dialect}"
+    return Teacher(backend, tokenizer, report.model, least, max_tokens=max_tokens), named
 
 
 def _shard(text: str) -> tuple[int, int]:
