@@ -1,12 +1,12 @@
 /** Boots the page: wires socket, state, keys, views and the pages around them. */
 import { ask } from './ask_view.js';
 import { Desk, NARROW } from './desk.js';
-import { byId, el, fill, put, seconds } from './dom.js';
+import { byId, fill } from './dom.js';
+import { Head } from './head_view.js';
 import { showHelp } from './help_view.js';
 import { seenTokens } from './intents.js';
 import { bindings, wishOf } from './keys.js';
 import { markdown } from './markdown.js';
-import { outgrown } from './outgrown.js';
 import { AS_IT_COMES } from './pace.js';
 import { Pages } from './pages.js';
 import { get } from './rest.js';
@@ -26,6 +26,7 @@ const socket = new Socket({ url, event: (e) => studio.heard(e), link: (link) => 
 const studio = new Studio(socket, now);
 const pages = new Pages({ node: byId('page'), studio, go, toast });
 const said = new Said();
+const head = new Head({ studio, now, perform, open: (what) => now.side === what && (!NARROW.matches || Boolean(desk.sheet)) });
 
 /** The draft that was shown is not there any more, or never was. */
 function gone(error) {
@@ -176,7 +177,7 @@ function frozen(started) {
 let drawn = studio.state;
 studio.listen((state, before, action) => {
   if (action.type === 'heard' && action.event.event === 'notice') pages.again(action.event.about);
-  if (state.stale.queue !== before.stale.queue || (state.view.phase === 'closed') !== (before.view.phase === 'closed')) queueProgress();
+  if (state.stale.queue !== before.stale.queue || (state.view.phase === 'closed') !== (before.view.phase === 'closed')) head.queue();
   if (state.stale.model !== before.stale.model) get('api/adapters').then((a) => studio.dispatch({ type: 'adapter', name: a.active }), () => {});
   if (state.training !== before.training) pages.again('training');
   render(state, drawn);
@@ -186,80 +187,14 @@ studio.listen((state, before, action) => {
 function render(state, before) {
   desk.draw(state, before);
   said.draw(state, before);
-  frame(state);
+  head.draw(state);
+  pages.links(state);
   if (now.side === 'tree' && state.draft && state.view.phase !== 'stream' && state.view.tree?.rev !== state.draft.rev && treeFor !== state.draft.rev) {
     treeFor = state.draft.rev;
     studio.quietly({ cmd: 'tree' });
   }
 }
 let treeFor = -1;
-
-const LINKS = {
-  connecting: 'Connecting…',
-  lost: 'The line to the studio is broken. Trying again by itself; what you typed is kept.',
-  'signed-out': 'You are not signed in here. Ask for a link: midcourse studio users add NAME.',
-  refused: 'The studio refuses this page: it was opened from another address.',
-  outdated: 'The studio has been renewed. Reload the page.',
-};
-
-function frame(state) {
-  const { draft, link, trouble, view } = state;
-  document.body.dataset.link = link.status;
-  const banner = byId('banner');
-  const advice = outgrown(state, now.pace);
-  const says = link.status === 'live' ? trouble?.message ?? advice : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
-  banner.hidden = !says;
-  put(banner, says ?? '');
-  banner.className = trouble && !trouble.passes ? 'banner bad' : link.status === 'live' && !trouble ? 'banner hint' : 'banner';
-  const note = byId('toast');
-  note.hidden = !view.toast;
-  if (view.toast) {
-    put(note, view.toast.message);
-    note.className = `toast ${view.toast.tone}`;
-    if (shownToast !== view.toast) {
-      shownToast = view.toast;
-      clearTimeout(toastOver);
-      toastOver = setTimeout(() => studio.dispatch({ type: 'toast' }), view.toast.tone === 'plain' ? 2600 : 6000);
-    }
-  }
-  facts(draft, state);
-  fill(byId('tools'), [now.side, Boolean(draft), NARROW.matches && !desk.sheet], () => (draft ? [tool('timeline', 'Steers', open('timeline')), tool('tree', 'Tree', open('tree'))] : [])
-    .concat([tool('settings', 'Settings'), tool('help', 'Keys')]));
-  pages.links(state);
-}
-let shownToast = null;
-let toastOver = 0;
-
-const open = (what) => now.side === what && (!NARROW.matches || Boolean(desk.sheet));
-const tool = (wish, says, on) => el('button', { type: 'button', class: 'quiet', 'aria-pressed': on === undefined ? null : String(on), onclick: () => perform(wish) }, says);
-
-function facts(draft, state) {
-  const steers = draft?.steers.filter((s) => s.state !== 'withdrawn') ?? [];
-  const times = steers.map((s) => s.seconds).filter(Boolean).sort((a, b) => a - b);
-  const { name = '', adapter = null } = state.model ?? {};
-  const list = [adapter && !name.includes(adapter) ? `${name} + ${adapter}` : name];
-  if (draft) {
-    list.push(`${steers.length} steer${steers.length === 1 ? '' : 's'}`);
-    if (times.length) list.push(`${seconds(times[times.length >> 1])} a steer`);
-    if (draft.rate) list.push(`${draft.rate.toFixed(draft.rate < 10 ? 1 : 0)} tokens/s`);
-    if (draft.waiting) list.push(`shared with ${draft.waiting}`);
-    if (draft.tabs > 1) list.push(`${draft.tabs} tabs`);
-    if (draft.practice) list.push('practice');
-  }
-  fill(byId('facts'), list, () => list.filter(Boolean).map((t) => el('span', {}, t)));
-}
-
-/** How much of the queue is done, as a line under the head of the page. */
-async function queueProgress() {
-  const queue = await get('api/queue').catch(() => null);
-  const bar = byId('progress');
-  const all = queue ? queue.waiting + queue.open + queue.done + queue.skipped : 0;
-  const part = all ? Math.round((100 * (queue.done + queue.skipped)) / all) : 0;
-  bar.setAttribute('aria-valuenow', String(part));
-  bar.setAttribute('aria-valuetext', queue ? `${queue.done} of ${all} prompts done` : 'no queue');
-  bar.title = all ? `${queue.done} of ${all} prompts done, ${queue.waiting} waiting` : '';
-  bar.firstElementChild.style.width = `${part}%`;
-}
 
 async function guidelines() {
   const { text } = await get('api/guidelines').catch(() => ({ text: '' }));
@@ -300,7 +235,7 @@ addEventListener('hashchange', route);
 let welcomed = false;
 studio.listen((state, before, action) => {
   if (action.type === 'heard' && action.event.event === 'welcome') {
-    queueProgress();
+    head.queue();
     if (!welcomed) route();
     else if (!state.draft) pages.again('all');
     welcomed = true;
