@@ -99,7 +99,7 @@ def trainer_rows(
         made.add(repr(row))
         tally.rows += 1
         tally.verdicts[verdict] += 1
-        if verdict == "other":
+        if verdict == "other" and pair.steer.id not in tally.other:
             tally.other.append(pair.steer.id)
         tally.open_ends += not pair.closed or not supervised
         yield row
