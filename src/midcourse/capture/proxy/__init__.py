@@ -1,0 +1,1 @@
+"""Between any client and any model server: what was asked and answered, and the steers that the next request shows."""
