@@ -21,7 +21,7 @@ class Edit:
     exchange: str
     """Whose text it is: the exchange that wrote the words."""
     turn: int
-    """Where the corrected text stands in the request: index of its turn; `len(turns)`: the prefill; `completions`: 0."""
+    """Where the corrected text stands in the request: index of its turn, `len(turns)` of the prefill."""
     start: int
     """Character of the assistant's text at which it begins. That text is the prefill and then what the model wrote
     (chat), or what the model wrote behind the prompt (`completions`)."""
