@@ -5,7 +5,8 @@
 #
 #   recipes/prm800k.sh [FILE.jsonl] [OUTPUT]      FILE defaults to $MIDCOURSE_DATA/prm800k-phase1/trajectories.jsonl
 #
-# SOLUTIONS=160 takes so many solutions (0: all), EPOCHS=1 passes over them.
+# SOLUTIONS=300 takes so many solutions (0: all), EPOCHS=1 passes over them, DTYPE=bfloat16 in this precision; SAMPLES=2
+# at each fork.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 file=${1:-${MIDCOURSE_DATA:-../shared/data}/prm800k-phase1/trajectories.jsonl}
@@ -16,7 +17,8 @@ if [[ ! -f $file ]]; then
 fi
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false PATH=$PWD/.venv/bin:$PATH
 mkdir -p "$out"
-solutions=${SOLUTIONS:-160}
+dtype=${DTYPE:-bfloat16}
+solutions=${SOLUTIONS:-300}
 if ((solutions > 0)); then
   head -n "$solutions" "$file" >"$out/solutions.jsonl"
   file=$out/solutions.jsonl
@@ -24,7 +26,7 @@ fi
 midcourse import prm800k "$file" --store "$out/prm800k.db"
 for loss in fork sft; do
   midcourse train "$out/prm800k.db" --output_dir "$out/$loss" --loss_type "$loss" \
-    --num_train_epochs "${EPOCHS:-1}" --max_drift 0.01
+    --num_train_epochs "${EPOCHS:-1}" --max_drift 0.01 --dtype "$dtype"
 done
 midcourse eval "$out/prm800k.db" --adapter "$out/fork" --adapter "$out/sft" --samples "${SAMPLES:-2}" \
-  --output_dir "$out/report"
+  --dtype "$dtype" --output_dir "$out/report"

@@ -47,6 +47,14 @@ def test_end_token_ends_and_is_not_kept(model):
     assert one.scored_ids(first) == (first,)
 
 
+def test_rows_that_end_early_leave_the_batch_and_change_nothing(model):
+    lengths = [1, 2, 12, 3]
+    together = sample(model, PREFIXES, lengths, n=2, seed=5)
+    for length, row in zip(lengths, together, strict=True):
+        assert [len(s.token_ids) for s in row] == [length] * 2
+    assert together[2] == sample(model, PREFIXES, [12] * 4, n=2, seed=5)[2]
+
+
 def test_scores_are_those_of_plain_rows(model):
     continuations = [[[1, 2, 3], [4]], [[7, 7]], [[], [8, 9]], [[2]]]
     for prefix, texts, found in zip(PREFIXES, continuations, score(model, PREFIXES, continuations), strict=True):

@@ -21,7 +21,7 @@ from midcourse.evaluate.intervals import interval, paired
 from midcourse.evaluate.recurrence import MORE, Checker, ErrorSpec, error_of, judge, valid
 from midcourse.evaluate.results import Drawn, ForkResult, Metric, Results, Segment, Written
 from midcourse.evaluate.sampling import Sample, sample, score
-from midcourse.evaluate.variants import BASE, Variants, adapter_labels
+from midcourse.evaluate.variants import BASE, Sampler, Variants, adapter_labels
 from midcourse.model import LoadedModel, check_adapter, load_model
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Trajectory
@@ -74,12 +74,26 @@ def evaluate(
     return measure(variants, loaded, trajectories, paths=paths, options=options, checker=checker, stage=stage)
 
 
-def load(model: str | Path, adapters: Sequence[str | Path], *, dtype: str = "float32") -> tuple[LoadedModel, Variants]:
-    """A base with all adapters on top, each under its label."""
+def load(
+    model: str | Path,
+    adapters: Sequence[str | Path],
+    *,
+    dtype: str = "float32",
+    keeping: Callable[[LoadedModel], Sampler] = lambda _: sample,
+) -> tuple[LoadedModel, Variants]:
+    """A base with all adapters on top, each under its label.
+
+    Args:
+        model: `builtin`, a folder or a hub id.
+        adapters: Folders.
+        dtype: Of the weights.
+        keeping: What the base is sampled with, e.g. `lambda base: KeptSamples(folder, base.ref.weights)`.
+    """
     labels = adapter_labels(adapters)
     loaded = load_model(model, dtype=dtype)
+    base_sample = keeping(loaded)
     if not adapters:
-        return loaded, Variants(loaded.model)
+        return loaded, Variants(loaded.model, base_sample=base_sample)
     from peft import PeftModel
 
     for path in adapters:
@@ -87,7 +101,7 @@ def load(model: str | Path, adapters: Sequence[str | Path], *, dtype: str = "flo
     steered: Any = PeftModel.from_pretrained(loaded.model, str(adapters[0]), adapter_name=labels[0])
     for path, label in zip(adapters[1:], labels[1:], strict=True):
         steered.load_adapter(str(path), adapter_name=label)
-    return loaded, Variants(steered, labels)
+    return loaded, Variants(steered, labels, base_sample=base_sample)
 
 
 def measure(
@@ -191,10 +205,9 @@ class _Recurrence:
         prefixes = [f.prefix for f in at]
         samples: dict[str, list[list[Sample]]] = {}
         for name in variants.names:
-            with variants.using(name) as model:
-                samples[name] = sample(
-                    model, prefixes, lengths, n=options.samples, seed=options.seed, end_ids=tokenizer.eos, progress=tick
-                )
+            samples[name] = variants.sample(
+                name, prefixes, lengths, n=options.samples, seed=options.seed, end_ids=tokenizer.eos, progress=tick
+            )
         nll = _base_nll(variants, tokenizer, prefixes, samples)
         tick(len(at))
         ceiling = float(np.nanquantile(np.concatenate(nll[BASE]), 0.99))
@@ -239,11 +252,10 @@ def _drifts(
     variants: Variants, tokenizer: TextTokenizer, held: Sequence[HeldOut], options: Options, stage: Stage
 ) -> list[Metric]:
     prompts = neutral_prompts(tokenizer)
-    with variants.using(BASE) as model:
-        answers = sample(
-            model, prompts, [options.answer_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
-            progress=stage("The base's answers to unrelated prompts", len(prompts)),
-        )  # fmt: skip
+    answers = variants.sample(
+        BASE, prompts, [options.answer_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
+        progress=stage("The base's answers to unrelated prompts", len(prompts)),
+    )  # fmt: skip
     end = tokenizer.eos[0] if tokenizer.eos else None
     kinds: dict[str, list[Place]] = {
         "drift/kl_retained": retained_places(held),
@@ -284,11 +296,9 @@ def _own_samples(
     tick = stage("Own answers at temperature 1", len(prompts) * (len(variants.names) + 1))
     samples = {}
     for name in variants.names:
-        with variants.using(name) as model:
-            samples[name] = sample(
-                model, prompts, [options.own_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
-                progress=tick,
-            )  # fmt: skip
+        samples[name] = variants.sample(
+            name, prompts, [options.own_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos, progress=tick
+        )
     end = tokenizer.eos[0] if tokenizer.eos else None
     merged = [[samples[v][i][0].scored_ids(end) for v in samples] for i in range(len(prompts))]
     with variants.using(BASE) as model:
@@ -305,10 +315,9 @@ def _written(
     texts: list[dict[str, str]] = [{} for _ in prompts]
     tick = stage("Texts side by side", len(prompts) * len(variants.names))
     for name in variants.names if prompts else ():
-        with variants.using(name) as model:
-            drawn = sample(
-                model, prompts, [options.own_tokens] * len(prompts), end_ids=tokenizer.eos, greedy=True, progress=tick
-            )
+        drawn = variants.sample(
+            name, prompts, [options.own_tokens] * len(prompts), end_ids=tokenizer.eos, greedy=True, progress=tick
+        )
         for text, (one,) in zip(texts, drawn, strict=True):
             text[name] = tokenizer.decode(one.token_ids) + ("" if one.ended else " …")
     return tuple(Written(n, t) for n, t in zip(names, texts, strict=False))

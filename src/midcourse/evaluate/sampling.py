@@ -154,7 +154,7 @@ def _decode(
         cache.batch_repeat_interleave(n)
     token = torch.tensor([p[-1] for p in prefixes], device=mask.device).repeat_interleave(n)[:, None]
     written: list[list[int]] = [[] for _ in limits]
-    ended, live = [False] * len(limits), [limit > 0 for limit in limits]
+    ended, rows = [False] * len(limits), list(range(len(limits)))
     for step in range(max(limits)):
         mask = torch.cat([mask, torch.ones_like(token)], 1)
         out = model(
@@ -165,17 +165,21 @@ def _decode(
             use_cache=True,
         )
         cache = out.past_key_values
-        token = _draw(out.logits[:, -1], luck[:, step], greedy)[:, None]
-        for r, chosen in enumerate(token[:, 0].tolist()):
-            if not live[r]:
+        token = _draw(out.logits[:, -1], luck[rows, step], greedy)[:, None]
+        for r, chosen in zip(rows, token[:, 0].tolist(), strict=True):
+            if ended[r] or len(written[r]) == limits[r]:
                 continue
             if chosen in end_ids:
                 ended[r] = True
             else:
                 written[r].append(chosen)
-            live[r] = not ended[r] and len(written[r]) < limits[r]
-        if not any(live):
+        live = [j for j, r in enumerate(rows) if not ended[r] and len(written[r]) < limits[r]]
+        if not live:
             break
+        if 2 * len(live) <= len(rows):  # the cache is copied, so not for every row that ends
+            at = torch.tensor(live, device=mask.device)
+            cache.batch_select_indices(at)
+            mask, length, token, rows = mask[at], length[at], token[at], [rows[j] for j in live]
     return [Sample(tuple(w), e) for w, e in zip(written, ended, strict=True)]
 
 

@@ -3,16 +3,20 @@
 Base and steered model share weights, dtype and batch shape; only the adapter is switched. It knows no data.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["BASE", "Variants", "adapter_labels"]
+from midcourse.evaluate.sampling import Sample, sample
+
+__all__ = ["BASE", "Sampler", "Variants", "adapter_labels"]
 
 BASE = "base"
+Sampler = Callable[..., list[list[Sample]]]
+"""Called as `sampling.sample`."""
 
 
 def adapter_labels(paths: Sequence[str | Path]) -> tuple[str, ...]:
@@ -30,9 +34,13 @@ def adapter_labels(paths: Sequence[str | Path]) -> tuple[str, ...]:
 class Variants:
     """`base` and any number of adapters of one model, one of them active at a time."""
 
-    def __init__(self, model: Any, adapters: Sequence[str] = ()) -> None:
-        """Take a plain model (no adapters) or a PEFT model that holds each name in `adapters`."""
+    def __init__(self, model: Any, adapters: Sequence[str] = (), *, base_sample: Sampler = sample) -> None:
+        """Take a plain model (no adapters) or a PEFT model that holds each name in `adapters`.
+
+        With `base_sample` what the base writes can be kept between evaluations (`kept.KeptSamples`).
+        """
         self.model = model.eval()
+        self._base_sample = base_sample
         self.adapters = tuple(adapters)
         self.names = (BASE, *self.adapters)
 
@@ -54,3 +62,8 @@ class Variants:
             raise KeyError(name)
         with torch.no_grad(), switched:
             yield self.model
+
+    def sample(self, name: str, *args: Any, **options: Any) -> list[list[Sample]]:
+        """`sampling.sample` of the model speaking as `name`."""
+        with self.using(name) as model:
+            return (self._base_sample if name == BASE else sample)(model, *args, **options)

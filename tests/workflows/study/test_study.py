@@ -159,3 +159,14 @@ def test_seeds_and_prompts_are_drawn_and_pairs_are_paired():
     assert over_seeds(noisy).high - over_seeds(noisy).low > 0.3
     assert over_seeds([]) is None
     assert over_seeds([forks], []) is None
+
+
+def test_a_trial_is_measured_by_its_score_and_drift_alone(study, folder, tmp_path):
+    tuned = replace(study, development=("task",), methods={"ours": METHODS["ours"]}, trials={"ours": {}}, dev_steers=4)
+    assert run_study(tuned, find(folder), tmp_path / "work", lambda _: None, only=["development"]) == 1
+    (found,) = (tuned.result(c) for c in tuned.development_cells())
+    assert {"recurrence", "valid", "drift/kl_answers"} <= set(found["metrics"])
+    assert "unsteered" not in found
+    assert "effort" not in found
+    assert found["shown"] == []
+    assert any((tmp_path / "work" / "base").glob("*.json"))

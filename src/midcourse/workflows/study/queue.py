@@ -19,7 +19,7 @@ from midcourse.workflows.tasks import Task
 
 __all__ = ["left", "run_study", "said_estimate"]
 
-GUESS = {"base": 200.0, "other": 480.0}
+GUESS = {"base": 120.0, "other": 240.0}
 """Seconds of a cell before any was run: two cores, the built-in model."""
 
 
@@ -74,7 +74,9 @@ def run_study(
         if cell.task not in materials:
             materials[cell.task] = Material.make(task, study.model, study.dtype, work / cell.task, say)
         say(f"{cell.path} ({len(cells)} left)")
-        found = run_cell(study, cell, task, materials[cell.task], work / "cells" / cell.path.with_suffix(""))
+        found = run_cell(
+            study, cell, task, materials[cell.task], work / "cells" / cell.path.with_suffix(""), work / "base"
+        )
         found["machine"] = {"system": platform.system(), "python": platform.python_version(), "gpu": None}
         _keep(study.results / cell.path, found)
         say(_line(found))
@@ -86,11 +88,14 @@ def _line(found: dict[str, Any]) -> str:
     metrics = found["metrics"]
     who = "steered" if "steered" in metrics["recurrence"] else "base"
     drift = metrics["drift/kl_answers"].get(who) or {"mean": 0.0}
-    return (
-        f"  recurrence {metrics['recurrence'][who]['mean']:.2f} (base {metrics['recurrence']['base']['mean']:.2f}), "
-        f"drift {drift['mean']:.4f}, {found['unsteered']['broken_per_100_tokens']:.2f} broken per 100 tokens, "
-        f"{found['effort']['steers_per_task']['mean']:.1f} steers a task, {sum(found['seconds'].values()):.0f} s"
-    )
+    said = [
+        f"recurrence {metrics['recurrence'][who]['mean']:.2f} (base {metrics['recurrence']['base']['mean']:.2f})",
+        f"drift {drift['mean']:.4f}",
+    ]
+    if "unsteered" in found:
+        said.append(f"{found['unsteered']['broken_per_100_tokens']:.2f} broken per 100 tokens")
+        said.append(f"{found['effort']['steers_per_task']['mean']:.1f} steers a task")
+    return f"  {', '.join(said)}, {sum(found['seconds'].values()):.0f} s"
 
 
 def _keep(path: Path, value: Any) -> None:

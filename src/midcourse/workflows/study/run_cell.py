@@ -13,6 +13,7 @@ from midcourse import __version__
 from midcourse.drafts.simulate import CAREFUL
 from midcourse.evaluate import Options, Results
 from midcourse.evaluate.collapse import distinct
+from midcourse.evaluate.kept import KeptSamples
 from midcourse.evaluate.run import load, measure
 from midcourse.model import load_model
 from midcourse.workflows.effort import Efforts, measure_effort
@@ -37,8 +38,11 @@ def lesson_of(cell: Cell, material: Material) -> Lesson | None:
     return material.same(cell.method, cell.steers, cell.seed, whole=pairs)
 
 
-def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Path) -> dict[str, Any]:
+def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Path, kept: Path) -> dict[str, Any]:
     """Train and measure one cell.
+
+    A trial on a development task is measured by what it is ranked by and by its drift; what else a cell tells (own
+    samples, unsteered texts, steers to finish) would double its price.
 
     Args:
         study: How much is measured.
@@ -46,6 +50,7 @@ def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Pat
         task: Its task.
         material: The task's texts.
         work: Folder for checkpoints, so that a training that was stopped goes on; emptied at the end.
+        kept: Folder for what the base wrote, which all cells share.
     """
     begun = time.monotonic()
     lesson = lesson_of(cell, material)
@@ -57,8 +62,16 @@ def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Pat
             settings = {"save_strategy": "epoch", **cell.settings}
             last = train_adapter(study.model, study.dtype, list(lesson.texts), adapter, settings, seed=cell.seed)
     trained = time.monotonic()
-    loaded, variants = load(study.model, [adapter] if adapter else [], dtype=study.dtype)
-    options = Options(samples=study.samples, max_forks=study.forks, seed=0, shown=_SHOWN)
+    loaded, variants = load(
+        study.model,
+        [adapter] if adapter else [],
+        dtype=study.dtype,
+        keeping=lambda base: KeptSamples(kept, base.ref.weights or ""),
+    )
+    trial = cell.stage == "development"
+    options = Options(
+        samples=study.samples, max_forks=study.forks, shown=0 if trial else _SHOWN, own_prompts=0 if trial else 32
+    )
     results = measure(variants, loaded, material.held_out, options=options, checker=task.checker)
     found = {
         "cell": dataclasses.asdict(cell),
@@ -68,7 +81,7 @@ def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Pat
         "lesson": _facts(lesson),
         "trained": {k: v for k, v in last.items() if isinstance(v, int | float)},
         **_figures(results),
-        **_writing(study, cell, task, material, adapter),
+        **({} if trial else _writing(study, cell, task, material, adapter)),
     }
     found["seconds"] = {"train": trained - begun, "evaluate": time.monotonic() - trained}
     shutil.rmtree(work, ignore_errors=True)
