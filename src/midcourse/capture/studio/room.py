@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from midcourse.backends.protocol import Token
 from midcourse.capture.studio import events, views
 from midcourse.capture.studio.office import Office
-from midcourse.capture.studio.pump import Pump
+from midcourse.capture.studio.pump import SILENCE, Pump
 from midcourse.capture.studio.rendering import Patch, Rendering, parts_of
 from midcourse.capture.studio.shapes import (
     DraftView,
@@ -28,7 +28,7 @@ from midcourse.capture.studio.shapes import (
     TokenView,
     TypingView,
 )
-from midcourse.capture.studio.troubles import Refused, trouble_of
+from midcourse.capture.studio.troubles import Refused, silence, trouble_of
 from midcourse.capture.studio.watch import Watch
 from midcourse.capture.studio.writer import Writer
 from midcourse.drafts.draft import Draft
@@ -352,6 +352,9 @@ class Room:
     async def _follow(self, pump: Pump, base: Place) -> None:
         """Spool and show what arrives; at the end of its own accord, keep it."""
         async for batch in pump.batches():
+            if not batch:
+                self._say_silent()
+                continue
             await self._keep(pump, base, batch)
             self._stretch += batch
             patch = self._rendering.append([t.id for t in batch])
@@ -359,6 +362,8 @@ class Room:
             self._tokens += fresh
             self._send_patch(patch, fresh)
         self.rate, self.pump, self._following = pump.rate, None, None
+        if self.trouble == "backend_busy":
+            self.clear_trouble()
         if pump.error is not None:
             self.ended_by = "trouble"
             self.say_trouble(pump.error)
@@ -369,6 +374,11 @@ class Room:
         else:
             self.ended_by = "limit" if pump.count >= pump.limit else "context"
         self._resting = asyncio.create_task(self._at_rest())
+
+    def _say_silent(self) -> None:
+        if self.trouble is None:
+            self.trouble, message = silence(SILENCE)
+            self.emit(events.Trouble, code=self.trouble, message=message, passes=True)
 
     async def _keep(self, pump: Pump, base: Place, batch: list[Token]) -> None:
         ids, logprobs, shown = [t.id for t in batch], [t.logprob for t in batch], self.shown
