@@ -6,7 +6,8 @@ from typing import TypeVar
 from midcourse.capture.studio import commands as c
 from midcourse.capture.studio import events, views
 from midcourse.capture.studio.aside import aside
-from midcourse.capture.studio.room import Room, Tab
+from midcourse.capture.studio.audience import Tab
+from midcourse.capture.studio.room import Room
 from midcourse.capture.studio.shapes import TypingView
 from midcourse.capture.studio.troubles import Refused, refusal_of
 from midcourse.drafts.looking import look_for_alternatives, look_for_ghost
@@ -178,7 +179,7 @@ async def _look(room: Room, tab: Tab, command: c.Alternatives | c.Ghost) -> None
         answer = await aside(make, _LOOK_FOR)
     except TimeoutError as error:
         raise Refused("backend", "the model does not answer now; look again later", retry=True) from error
-    if tab in room.tabs:  # else it shows another text by now
+    if tab in room.audience.tabs:  # else it shows another text by now
         tab.send(answer.model_dump_json(by_alias=True))
 
 
