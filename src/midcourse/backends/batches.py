@@ -1,4 +1,4 @@
-"""Many prefixes continued side by side by one model: each is read once, and rows that are done leave the batch.
+"""Many prefixes continued side by side by one model: each is read once, and rows that are done leave in time.
 
 How a token is chosen from its logits is the caller's, so that whoever samples keeps the luck and the settings that are
 theirs. It knows token ids and tensors; no sampling, no text and no adapter.
@@ -44,8 +44,8 @@ def side_by_side(forward: Callable[..., torch.Tensor], batch: Batch, device: Any
         device: Of the model.
     """
     out: list[list[int]] = [[] for _ in batch.limits]
-    live = [row for row in range(len(out)) if batch.goes_on(row, ())]
-    if not live:
+    rows = [row for row in range(len(out)) if batch.goes_on(row, ())]
+    if not rows:
         return out
     longest = max(map(len, batch.prefixes))
     ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in batch.prefixes], device=device)
@@ -55,21 +55,22 @@ def side_by_side(forward: Callable[..., torch.Tensor], batch: Batch, device: Any
     logits = forward(
         input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache, logits_to_keep=1
     )[:, -1]
-    owners = torch.tensor([row // batch.n for row in live], device=device)
+    owners = torch.tensor([row // batch.n for row in rows], device=device)
     cache.batch_select_indices(owners)
     logits, mask, position = logits[owners], mask[owners], position[owners, -1:]
     for step in range(max(batch.limits)):
-        drawn = batch.choose(logits, live, step)
-        for row, token in zip(live, drawn.tolist(), strict=True):
-            out[row].append(token)
-        going = [k for k, row in enumerate(live) if batch.goes_on(row, out[row])]
-        if not going:
+        drawn = batch.choose(logits, rows, step)
+        for row, token in zip(rows, drawn.tolist(), strict=True):
+            if batch.goes_on(row, out[row]):
+                out[row].append(token)
+        live = [k for k, row in enumerate(rows) if batch.goes_on(row, out[row])]
+        if not live:
             break
-        if len(going) < len(live):
-            pick = torch.tensor(going, device=device)
+        if 2 * len(live) <= len(rows):  # the cache is copied then, so not for every row that is done
+            pick = torch.tensor(live, device=device)
             cache.batch_select_indices(pick)
-            live, drawn, mask, position = [live[k] for k in going], drawn[pick], mask[pick], position[pick]
-        mask = torch.cat([mask, mask.new_ones(len(live), 1)], -1)
+            rows, drawn, mask, position = [rows[k] for k in live], drawn[pick], mask[pick], position[pick]
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], -1)
         position = position + 1
         logits = forward(input_ids=drawn[:, None], attention_mask=mask, position_ids=position, past_key_values=cache)[
             :, -1
