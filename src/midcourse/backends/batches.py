@@ -71,7 +71,8 @@ def side_by_side(forward: Callable[..., torch.Tensor], batch: Batch, device: Any
             cache.batch_select_indices(pick)
             rows, drawn, mask, position = [rows[k] for k in live], drawn[pick], mask[pick], position[pick]
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], -1)
-        position = position + 1
+        # A row that is done stays where it is: its next position may lie beyond the model's context.
+        position = position + torch.tensor([[int(batch.goes_on(r, out[r]))] for r in rows], device=device)
         logits = forward(input_ids=drawn[:, None], attention_mask=mask, position_ids=position, past_key_values=cache)[
             :, -1
         ]
