@@ -68,7 +68,9 @@ class Fitted:
         """
         ids = list(token_ids)
         sampling = replace(sampling, alternatives=min(sampling.alternatives, self.most))
-        if sampling.banned_first and not self.bans and sampling.max_new_tokens > 0:
+        if sampling.max_new_tokens < 1:
+            return
+        if sampling.banned_first and not self.bans:
             first = self._first(ids, sampling)
             yield first
             ends = self.backend.tokenizer.eos if sampling.end_ids is None else sampling.end_ids

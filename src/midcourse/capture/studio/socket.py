@@ -145,17 +145,18 @@ class Socket:
                 self._refuse(None, Refused("protocol", _first(error)))
                 continue
             if isinstance(command, c.Alternatives | c.Ghost):
-                self._look(command)
+                await self._look(command)
             else:
                 await self._do(command)
 
-    def _look(self, command: c.Alternatives | c.Ghost) -> None:
+    async def _look(self, command: c.Alternatives | c.Ghost) -> None:
         if len(self._looks) >= _LOOKS:
             self._refuse(command.id, Refused("too_fast", "the model is still asked for other places", retry=True))
             return
         look = asyncio.create_task(self._do(command))
         self._looks.add(look)
         look.add_done_callback(self._looks.discard)
+        await asyncio.sleep(0)  # it reads the text as it is now, before the next command
 
     async def _do(self, command: c.Command) -> None:
         if isinstance(command, c.Plain) and command.cmd == "ping":
