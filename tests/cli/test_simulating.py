@@ -68,6 +68,7 @@ def test_a_dry_run_says_what_it_would_take(folder):
         ((), "either --rules FILE or --teacher"),
         (("--rules", "RULES", "--shard", "3/2"), "--shard"),
         (("--rules", "RULES", "--habits", "lazy"), "habits are"),
+        (("--rules", "RULES", "--chosen", "guessed"), "typed, picked, rephrased"),
         (("--rules", "no.yaml"), "cannot be read"),
     ],
 )
@@ -93,3 +94,13 @@ def test_a_server_that_tells_too_little_is_no_teacher(folder):
         done = run(folder, "--teacher", server.url)
     assert done.exit_code == 2
     assert "a teacher needs 20" in done.output
+
+
+def test_words_of_the_models_own(folder):
+    (folder / "put.yaml").write_text(
+        "stretch: 3\nmax_tokens: 12\nmax_steers: 2\nrules: [{name: again, pattern: '[^a-fA-F]', replacement: a}]\n"
+    )
+    picked = run(folder, "--rules", str(folder / "put.yaml"), "--chosen", "picked")
+    assert picked.exit_code == 0, picked.output
+    typed = run(folder, "--rules", str(folder / "put.yaml"))
+    assert "already" not in typed.output  # other texts than the picked ones

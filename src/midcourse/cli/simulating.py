@@ -39,6 +39,9 @@ def simulate(
     habits: Annotated[
         str, typer.Option(help="careful, measured (on real writers), or e.g. late=4,overlooks=0.1,keeps_tail=0.5.")
     ] = "careful",
+    chosen: Annotated[
+        str, typer.Option(help="Where corrected words come from: typed, picked or rephrased (by the model, if it can).")
+    ] = "typed",
     checker: Annotated[
         str | None, typer.Option(help="Refuses finished texts: module:function(text, start) or a regular expression.")
     ] = None,
@@ -60,7 +63,9 @@ def simulate(
         midcourse simulate prompts.txt --teacher HuggingFaceTB/SmolLM2-1.7B-Instruct --habits measured --shard 1/4
     """
     try:
+        from midcourse.backends.local import LocalBackend
         from midcourse.backends.protocol import Sampling
+        from midcourse.drafts.simulate import wording_named
         from midcourse.drafts.simulate.habits import named
         from midcourse.model import load_model
         from midcourse.workflows import simulating
@@ -84,6 +89,7 @@ def simulate(
     writer = simulating.Writer(
         loaded.model, loaded.tokenizer, judge, loaded.ref, by, who, Sampling(temperature=temperature, seed=seed),
         seed=seed, rows=rows, mark="" if adapter is None else str(adapter), checker=fires,
+        wording=wording_named(chosen, LocalBackend(loaded.model, loaded.tokenizer.eos)),
     )  # fmt: skip
     if dry_run:
         typer.echo(str(writer.estimate(asked)) + ". Nothing was written.")
@@ -145,18 +151,20 @@ def _judge(
 
 def _teacher_at(url: str, model: str, least: float, max_tokens: int) -> tuple["Judge", str]:
     """A teacher on a server, and how the record names it; refused where the server tells too little to judge by."""
-    from midcourse.backends.remote import connect
+    from midcourse.backends.remote import RemoteBackend, probe
     from midcourse.drafts.simulate import Teacher
     from midcourse.model import resolve
     from midcourse.tokens import TextTokenizer
 
-    tokenizer = TextTokenizer.load(resolve(model, weights=False))
-    backend, report = connect(url, tokenizer, key=os.environ.get("MIDCOURSE_SERVER_KEY"))
-    if not (report.can("tell log-probabilities") and report.can("tell alternatives")):
+    key, tokenizer = os.environ.get("MIDCOURSE_SERVER_KEY"), TextTokenizer.load(resolve(model))
+    report = probe(url, key=key, tokenizer=tokenizer)
+    can = {a.name: a.can for a in report.abilities}
+    if not (can["tell log-probabilities"] and can["tell alternatives"]) or can["read with this tokenizer"] is False:
         raise InputError(
-            f"{report.missing()}. A teacher needs log-probabilities and 20 alternatives; "
-            f"see: midcourse backends check {url}"
+            f"{report.missing()}. A teacher needs log-probabilities, 20 alternatives and the tokenizer of "
+            f"--teacher_model ({model}); see: midcourse backends check {url}"
         )
+    backend = RemoteBackend(url, tokenizer, key=key, dialect=report.dialect, model=report.model)
     if backend.dialect.most_alternatives < 20:
         raise InputError(
             f"{url} ({report.dialect}) tells {backend.dialect.most_alternatives} alternatives, a teacher needs 20"

@@ -23,7 +23,17 @@ from midcourse.tree.forward import choose_path, logits_at
 from midcourse.tree.pack import Row, pack, plain_row
 from midcourse.types import Message
 
-__all__ = ["Place", "answer_places", "compare", "kl", "neutral_prompts", "prose", "retained_places", "text_place"]
+__all__ = [
+    "Place",
+    "answer_places",
+    "compare",
+    "kl",
+    "neutral_prompts",
+    "neutral_texts",
+    "prose",
+    "retained_places",
+    "text_place",
+]
 
 CHUNK = 256
 """Positions whose logits are held at a time, for the base and one more model."""
@@ -60,8 +70,9 @@ def compare(
             sources = torch.from_numpy(place.row.parent[targets])
             base: Tensor | None = None
             for name in variants.names:
+                shown, moved = variants.row(name, place.row)
                 with variants.using(name) as model:
-                    logits = logits_at(model, place.row, sources, path).float()
+                    logits = logits_at(model, shown, sources + moved, path).float()
                     base = logits if name == BASE or base is None else base
                     ids = torch.from_numpy(place.row.token_ids[targets]).to(logits.device)
                     logps = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
@@ -106,10 +117,16 @@ def text_place(tokenizer: TextTokenizer, text: str, limit: int | None = None) ->
 
 def neutral_prompts(tokenizer: TextTokenizer, extra: Sequence[str] = ()) -> list[list[int]]:
     """Ids of the shipped prompts, which no steer is about; plain questions for a model without a chat template."""
-    texts: list[str] = [*json.loads(_shipped("prompts.json")), *extra]
+    texts = [*neutral_texts(), *extra]
     if tokenizer.template is None:
         return [tokenizer.encode_prompt(f"Question: {t}\nAnswer:") for t in texts]
     return [tokenizer.prompt_ids([Message("user", t)]) for t in texts]
+
+
+def neutral_texts() -> list[str]:
+    """The shipped prompts as text."""
+    texts: list[str] = json.loads(_shipped("prompts.json"))
+    return texts
 
 
 def prose() -> str:

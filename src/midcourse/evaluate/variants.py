@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from midcourse.evaluate.sampling import Sample, sample
+from midcourse.tree.pack import Row
 
 __all__ = ["BASE", "Sampler", "Variants", "adapter_labels"]
 
@@ -49,6 +50,10 @@ class Variants:
         """Where ids must lie."""
         device: torch.device = next(iter(self.model.parameters())).device
         return device
+
+    def row(self, name: str, row: Row) -> tuple[Row, int]:
+        """The row as the variant is shown it, and by how much indices behind its prompt have moved: here as it is."""
+        return row, 0
 
     @contextmanager
     def using(self, name: str) -> Iterator[Any]:

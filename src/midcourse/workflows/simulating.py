@@ -17,8 +17,20 @@ from midcourse.backends.local import LocalBackend
 from midcourse.backends.lockstep import Lockstep, can_run
 from midcourse.backends.protocol import Sampling, Token
 from midcourse.drafts.draft import Draft
-from midcourse.drafts.simulate import CAREFUL, Habits, Judge, Keystrokes, Paid, Run, Teacher, simulate, simulate_many
+from midcourse.drafts.simulate import (
+    CAREFUL,
+    Habits,
+    Judge,
+    Keystrokes,
+    Paid,
+    Run,
+    Teacher,
+    Wording,
+    simulate,
+    simulate_many,
+)
 from midcourse.errors import InputError
+from midcourse.evaluate.prompted import Prompted
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Message, ModelRef, Trajectory
 
@@ -138,12 +150,19 @@ class Writer:
     """Sets texts apart that have all else in common, such as the round of a loop."""
     checker: Checker | None = None
     """Judges the finished text by other means: (text, 0) -> whether something is wrong."""
+    wording: Wording | None = None
+    """Where the words of a correction come from; None: typed as the judge says."""
+    prompted: Prompted | None = None
+    """What the model is shown in place of a prompt; None: the prompt itself."""
 
     @property
     def made_by(self) -> dict[str, Any]:
         """What makes a text what it is."""
         limits = {k: getattr(self.judge, k) for k in ("stretch", "max_tokens", "max_steers")}
-        return {"by": self.by, "habits": asdict(self.habits), **limits, "seed": self.seed, "mark": self.mark}
+        # Named only where they are used: texts that were written before these ways were there keep their ids.
+        ways = {} if self.wording is None else {"chosen": self.wording.name}
+        ways |= {} if self.prompted is None else {"prompted": self.prompted.hash}
+        return {"by": self.by, "habits": asdict(self.habits), **limits, "seed": self.seed, "mark": self.mark, **ways}
 
     def id_of(self, asked: Asked) -> str:
         """The id of the text for a prompt: the same whenever, and only when, the same would be written."""
@@ -161,18 +180,23 @@ class Writer:
         drafts = self._drafts(asked, backend)
         if can_run(self.model):
             crowd = Lockstep(self.model, self.tokenizer.eos, rows=self.rows, adapter=self.adapter)
-            simulate_many(drafts, crowd, lambda run: done(self._finish(run)), self.habits, seed=self.seed)
+            simulate_many(
+                drafts, crowd, lambda run: done(self._finish(run)), self.habits, seed=self.seed, wording=self.wording
+            )
         else:
             for draft, judge in drafts:
-                done(self._finish(simulate(draft, judge, self.habits, seed=self.seed)))
+                done(self._finish(simulate(draft, judge, self.habits, seed=self.seed, wording=self.wording)))
 
     def _drafts(self, asked: Iterable[Asked], backend: LocalBackend) -> Iterator[tuple[Draft, Judge]]:
         for one in asked:
             draft = Draft(
                 backend, self.tokenizer, sampling=self.sampling, model=self.ref, annotator=self.by, source="simulated"
             )
+            shown = None
+            if self.prompted is not None:
+                shown = self.prompted.ids(self.tokenizer.prompt_ids(one.prompt))
             yield (
-                draft.start(one.prompt, id=self.id_of(one), group=one.group, split=one.split),
+                draft.start(one.prompt, id=self.id_of(one), group=one.group, split=one.split, token_ids=shown),
                 self.judge.about(one.prompt),
             )
 

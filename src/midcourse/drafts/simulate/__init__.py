@@ -7,19 +7,25 @@ from midcourse.drafts.simulate.many import simulate_many
 from midcourse.drafts.simulate.rules import Rule, RuleSet
 from midcourse.drafts.simulate.session import Run, simulate
 from midcourse.drafts.simulate.teacher import Teacher
+from midcourse.drafts.simulate.wording import WORDINGS, Picked, Rephrased, Wording, wording_named
 
 __all__ = [
     "CAREFUL",
     "MEASURED",
+    "WORDINGS",
     "Found",
     "Habits",
     "Judge",
     "Keystrokes",
     "Paid",
+    "Picked",
+    "Rephrased",
     "Rule",
     "RuleSet",
     "Run",
     "Teacher",
+    "Wording",
     "simulate",
     "simulate_many",
+    "wording_named",
 ]

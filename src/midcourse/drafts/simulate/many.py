@@ -12,6 +12,7 @@ from midcourse.drafts.draft import Draft
 from midcourse.drafts.simulate.habits import CAREFUL, Habits
 from midcourse.drafts.simulate.judge import Judge
 from midcourse.drafts.simulate.session import Run, session
+from midcourse.drafts.simulate.wording import Wording
 
 __all__ = ["Crowd", "simulate_many"]
 
@@ -57,6 +58,7 @@ def simulate_many(
     habits: Habits = CAREFUL,
     *,
     seed: int = 0,
+    wording: Wording | None = None,
 ) -> None:
     """Write and steer all drafts, as many at a time as `crowd` holds; `done` is called with each as it is finished.
 
@@ -66,8 +68,11 @@ def simulate_many(
         done: Takes each finished run, in the order in which they end.
         habits: Of the simulated person.
         seed: Of their dice.
+        wording: Where the words of a correction come from; None: typed as the judge says.
 
     Raises:
         InputError: A correction breaks a rule itself.
     """
-    crowd.run(_Writing(draft, session(draft, judge, habits, seed=seed), done) for draft, judge in drafts)
+    crowd.run(
+        _Writing(draft, session(draft, judge, habits, seed=seed, wording=wording), done) for draft, judge in drafts
+    )

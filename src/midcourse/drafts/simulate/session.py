@@ -14,6 +14,7 @@ from midcourse.drafts.draft import Draft
 from midcourse.drafts.simulate.cost import Paid, words_in
 from midcourse.drafts.simulate.habits import CAREFUL, Habits
 from midcourse.drafts.simulate.judge import EDGE, Found, Judge
+from midcourse.drafts.simulate.wording import Put, Wording
 from midcourse.errors import InputError
 from midcourse.types import Trajectory
 
@@ -38,13 +39,22 @@ class Run:
     """What a person would have done for it."""
 
 
-def simulate(draft: Draft, judge: Judge, habits: Habits = CAREFUL, *, seed: int = 0) -> Run:
+def simulate(
+    draft: Draft, judge: Judge, habits: Habits = CAREFUL, *, seed: int = 0, wording: Wording | None = None
+) -> Run:
     """Let the model write below the prompt of `draft` while `judge` steers it, then accept the text.
+
+    Args:
+        draft: With its prompt.
+        judge: Says what is wrong.
+        habits: Of the person.
+        seed: Of their dice.
+        wording: Where the words of a correction come from; None: typed as the judge says.
 
     Raises:
         InputError: A correction breaks a rule itself.
     """
-    writing = session(draft, judge, habits, seed=seed)
+    writing = session(draft, judge, habits, seed=seed, wording=wording)
     try:
         while True:
             list(draft.stream(next(writing)))
@@ -53,9 +63,11 @@ def simulate(draft: Draft, judge: Judge, habits: Habits = CAREFUL, *, seed: int 
         return run
 
 
-def session(draft: Draft, judge: Judge, habits: Habits = CAREFUL, *, seed: int = 0) -> Generator[int, None, Run]:
+def session(
+    draft: Draft, judge: Judge, habits: Habits = CAREFUL, *, seed: int = 0, wording: Wording | None = None
+) -> Generator[int, None, Run]:
     """`simulate` as a coroutine: yields how many tokens the model should write next, returns the run."""
-    person = _Person(draft, judge, habits, random.Random(f"{seed}/{draft.trajectory.id}"))
+    person = _Person(draft, judge, habits, random.Random(f"{seed}/{draft.trajectory.id}"), wording)
     while True:
         room = judge.max_tokens - len(draft.answer_ids)
         finished = draft.ended or room <= 0
@@ -79,8 +91,10 @@ def session(draft: Draft, judge: Judge, habits: Habits = CAREFUL, *, seed: int =
 class _Person:
     """What the simulated person has seen, done and paid so far."""
 
-    def __init__(self, draft: Draft, judge: Judge, habits: Habits, dice: random.Random) -> None:
-        self.draft, self.judge, self.habits, self.dice = draft, judge, habits, dice
+    def __init__(
+        self, draft: Draft, judge: Judge, habits: Habits, dice: random.Random, wording: Wording | None
+    ) -> None:
+        self.draft, self.judge, self.habits, self.dice, self.wording = draft, judge, habits, dice, wording
         self.at = 0
         """Characters before this are let stand."""
         self.made: Counter[str] = Counter()
@@ -121,6 +135,10 @@ class _Person:
     def _puts(self, found: Found, correction: str, text: str) -> None:
         tail = bool(text[found.end :].strip()) and not self.draft.ended
         local = tail and self.habits.keeps_tail > 0 and self.dice.random() < self.habits.keeps_tail
+        put = None if local or self.wording is None else self.wording(self.draft, self.judge, found)
+        if put is not None:
+            self._takes(put, found, text)
+            return
         self._did("local" if local else "typed", found.start, text, correction)
         if local:
             steer = self.draft.replace(found.start, correction, "local", end=found.end, reason=found.reason)
@@ -129,6 +147,14 @@ class _Person:
         if steer is None:  # nothing was there to change
             self.at = max(self.at, found.end, found.start + 1)
         self._reads_again(found, correction)
+
+    def _takes(self, put: Put, found: Found, text: str) -> None:
+        """Words of the model's own; the judge has let them stand already."""
+        self.paid.steer("picked", back=words_in(text[put.start :]), typed=put.typed, pick=not put.typed)
+        self.paid.keys += bool(put.typed)  # what was typed is looked at again, then taken with one more key
+        self.paid.words_read += put.read
+        if self.draft.replace(put.start, put.text, "picked", reason=found.reason) is None:
+            self.at = max(self.at, found.end, found.start + 1)
 
     def _ends(self, found: Found, text: str) -> None:
         self._did("ended", found.start, text, found.correction or "")
