@@ -77,12 +77,8 @@ def builtin_path() -> Path:
     return cache_folder() / "models" / BUILTIN
 
 
-def resolve(name: str | Path, *, weights: bool = True) -> Path:
+def resolve(name: str | Path) -> Path:
     """The folder of a model: `builtin` (pulled if needed), a local folder, or a hub id.
-
-    Args:
-        name: Which.
-        weights: False where the tokenizer is all that is needed: weights are then neither fetched nor asked for.
 
     Raises:
         ModelError: Nothing by that name is here, and it cannot be fetched or is no safetensors model.
@@ -91,9 +87,7 @@ def resolve(name: str | Path, *, weights: bool = True) -> Path:
         return pull_builtin()
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        folder = _hub(str(name), weights)
-    if not weights:
-        return folder
+        folder = _hub(str(name))
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is no model folder: it holds no config.json")
     if not list(folder.glob("*.safetensors")):
@@ -101,16 +95,15 @@ def resolve(name: str | Path, *, weights: bool = True) -> Path:
     return folder
 
 
-def _hub(name: str, weights: bool) -> Path:
+def _hub(name: str) -> Path:
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise ModelError(f"the model folder {name} does not exist")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     choices = "Give `builtin`, a folder, or the id of a model on the hub"
-    files = [*(f for f in _HUB_FILES if weights or "safetensors" not in f), "chat_template*", "special_tokens_map.json"]
     try:
-        return Path(snapshot_download(name, allow_patterns=files))
+        return Path(snapshot_download(name, allow_patterns=[*_HUB_FILES, "chat_template*", "special_tokens_map.json"]))
     except HFValidationError as error:
         raise ModelError(f"{name!r} is neither a folder nor a hub id. {choices}") from error
     except RepositoryNotFoundError as error:

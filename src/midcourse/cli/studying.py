@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from midcourse.cli.corrections import corpus_of
 from midcourse.errors import InputError, MissingExtra
 
 __all__ = ["study"]
@@ -33,6 +34,7 @@ def study(
     """
     try:
         from midcourse.workflows.study import Study, run_study, write_tables
+        from midcourse.workflows.study.corpus import Corpus
         from midcourse.workflows.study.queue import left, said_estimate
         from midcourse.workflows.tasks import Task
     except ImportError as error:
@@ -55,7 +57,9 @@ def study(
                 typer.echo(f"  {cell.path}")
             return
 
-        def find(name: str) -> Task:
+        def find(name: str) -> Task | Corpus:
+            if name in (corpora := plan.imported.get("corpora", {})):
+                return corpus_of(name, corpora[name])
             return Task.load(task if task is not None else plan.folder / "tasks" / f"{name}.yaml")
 
         run_study(

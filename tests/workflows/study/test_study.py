@@ -170,3 +170,46 @@ def test_a_trial_is_measured_by_its_score_and_drift_alone(study, folder, tmp_pat
     assert "effort" not in found
     assert found["shown"] == []
     assert any((tmp_path / "work" / "base").glob("*.json"))
+
+
+def test_steers_in_the_prompt_are_measured_without_training(study, folder, tmp_path):
+    shown = replace(study, in_prompt=2, methods={}, steers=(4,))
+    said = []
+    assert run_study(shown, find(folder), tmp_path / "work", said.append, only=["in_prompt"]) == 1
+    found = shown.result(Cell("exploratory", "task", "in_prompt", 4, 0))
+    assert found["trained"] == {}
+    assert found["lesson"]["steers"] == 4
+    assert {"base", "steered"} <= set(found["forks"][0])
+    assert found["metrics"]["drift/kl_answers"]["steered"]["mean"] > 0
+    assert found["metrics"]["drift/kl_text"]["steered"]["mean"] == 0  # prose has no prompt to show anything in
+    assert 'not "' in found["prompt"]
+    assert found["effort"]["cap"] == 2
+    assert "recurrence" in said[-1]
+
+
+def test_real_corrections_are_measured_by_likelihoods(study, tmp_path):
+    from midcourse.rows import join, read_row
+    from midcourse.workflows.study.corpus import Corpus
+
+    def read(tokenizer):
+        rows = [
+            {"prompt": f"Q{i}: ", "prefix": "It is ", "rejected": "bad", "chosen": "good", "group": f"w{i % 3}"}
+            for i in range(6)
+        ]
+        return join([read_row(r, line=n) for n, r in enumerate(rows)], tokenizer, source="t")[0]
+
+    imported = {"steers": 2, "methods": ["ours"], "corpora": {"people": {"folds": 3}}}
+    people = replace(study, imported=imported)
+    said = []
+
+    def corpus(name):
+        return Corpus(name, read, folds=3)
+
+    assert run_study(people, corpus, tmp_path / "work", said.append, only=["imported"]) == 3
+    found = [people.result(Cell("imported", "people", "ours", 2, fold)) for fold in range(3)]
+    assert len({x["steer"] for f in found for x in f["forks"]}) == 6
+    assert all(f["metrics"]["recurrence"]["base"] is None for f in found)
+    assert all("unsteered" not in f for f in found)
+    assert found[0]["metrics"]["drift/kl_retained"] is not None
+    assert "margin" in said[-1]
+    assert "6 held-out steers, 3 clusters" in write_tables(people, people.results).read_text()

@@ -15,45 +15,15 @@ import numpy as np
 import yaml
 
 from midcourse.errors import InputError
+from midcourse.workflows.study.cell import METHODS, OURS, WHOLE, Cell
+from midcourse.workflows.study.later import later_cells
+from midcourse.workflows.study.ways import check_ways
 
 __all__ = ["METHODS", "OURS", "WHOLE", "Cell", "Study", "score"]
 
-OURS = "ours"
-WHOLE = ("sft_full", "dpo_whole")
-"""Methods that learn from whole answers: in their own session a person writes whole answers."""
-METHODS: Mapping[str, Mapping[str, Any]] = {
-    "sft_full": {"loss_type": "sft_full"},
-    "dpo_whole": {"loss_type": "sigmoid", "window": 512, "rejected_window": 512},
-    "dpo_prefix": {"loss_type": "sigmoid"},
-    "masked_nll": {"loss_type": "masked", "sft_weight": 1.0},
-    OURS: {"loss_type": "fork"},
-}
-"""The methods of the headline beside the base, as settings of `SteerConfig`."""
 _KNOWN = {"model", "dtype", "headline", "development", "exploratory", "methods", "trials", "common", "steers", "seeds"}
 _KNOWN |= {"more_seeds", "dev_steers", "ablations", "extra_methods", "extra_steers", "forks", "samples", "effort_tasks"}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One training with its evaluation."""
-
-    stage: str
-    """`development`, `headline`, `own`, `budget`, `ablation` or `exploratory`."""
-    task: str
-    method: str
-    steers: int
-    seed: int
-    arm: str = "same"
-    """`same` session: everyone learns from the same steers; `own`: what the same seconds buy."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    label: str = ""
-    """Tells trials and ablations apart."""
-
-    @property
-    def path(self) -> Path:
-        """Where its result is kept, below the folder of results."""
-        name = f"{self.method}{'-' + self.label if self.label else ''}-{self.steers}-{self.seed}.json"
-        return Path(self.stage if self.stage in ("development", "ablation") else self.arm) / self.task / name
+_KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +55,15 @@ class Study:
     forks: int = 40
     samples: int = 8
     effort_tasks: int = 20
+    variations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Label -> `texts` (see `ways.WAYS`) and `settings` changed from ours, on the first headline task."""
+    in_prompt: int | None = None
+    """So many steers in the prompt, on the headline tasks; None: not run."""
+    further_steers: tuple[int, ...] = ()
+    further: str | None = None
+    """File of prompts whose texts these need."""
+    imported: Mapping[str, Any] = field(default_factory=dict)
+    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds."""
 
     @classmethod
     def load(cls, path: str | Path, results: str | Path) -> "Study":
@@ -102,6 +81,7 @@ class Study:
         if unknown := set(value) - _KNOWN:
             raise InputError(f"{path}: unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KNOWN))}")
         lists = {k: tuple(v) for k, v in value.items() if isinstance(v, list)}
+        _check_later(value, Path(path))
         study = cls(Path(path).parent, Path(results), **{**value, **lists})
         counts = {m: len(list(study.grid(m))) for m in study.trials}
         if len(set(counts.values())) > 1:
@@ -133,6 +113,7 @@ class Study:
             yield from self._whole("own", steers)
         yield from self._ablation_cells(first)
         yield from self._exploratory_cells(first)
+        yield from later_cells(self, first)
 
     def development_cells(self) -> Iterator[Cell]:
         """Trials: every method alike, one seed."""
@@ -206,3 +187,20 @@ def score(found: Mapping[str, Any]) -> float:
     metrics = found["metrics"]
     lost = metrics["valid"]["base"]["mean"] - metrics["valid"]["steered"]["mean"]
     return float(metrics["recurrence"]["steered"]["mean"] + max(0.0, lost))
+
+
+def _check_later(value: Mapping[str, Any], path: Path) -> None:
+    """Refuse variations, further prompts and corpora that cannot be used."""
+    for label, changed in (value.get("variations") or {}).items():
+        where = f"{path}: variation {label!r}"
+        if not isinstance(changed, dict) or set(changed) - {"texts", "settings"}:
+            raise InputError(f"{where} takes `texts` and `settings`, got {changed!r}")
+        check_ways(changed.get("texts", {}), where, path.parent)
+    if value.get("further") is not None:
+        check_ways({"further": value["further"]}, str(path), path.parent)
+    imported = value.get("imported") or {}
+    if not isinstance(imported, dict) or set(imported) - {"steers", "methods", "corpora"}:
+        raise InputError(f"{path}: `imported` takes steers, methods and corpora, got {imported!r}")
+    known = {**(value.get("methods") or METHODS), **(value.get("extra_methods") or {})}
+    if unknown := set(imported.get("methods", ())) - set(known):
+        raise InputError(f"{path}: `imported` names the method {sorted(unknown)[0]!r}; known are {', '.join(known)}")

@@ -23,7 +23,7 @@ from midcourse.types import Trajectory
 from midcourse.workflows.simulating import Asked, Writer
 from midcourse.workflows.tasks import Task
 
-__all__ = ["Lesson", "Material", "plain_writer"]
+__all__ = ["Lesson", "Material", "plain_writer", "written"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Material:
     """What the base writes when nobody steers, by the id of the steered text."""
     held_out: tuple[Trajectory, ...]
     tokenizer: TextTokenizer
+    further: tuple[Trajectory, ...] = ()
+    """More steered texts, which come behind the others however those are shuffled."""
+    shape: Callable[["Lesson"], "Lesson"] = lambda lesson: lesson
+    """What becomes of a lesson once its steers were counted."""
 
     @classmethod
     def make(cls, task: Task, model: str, dtype: str, folder: Path, say: Callable[[str], None]) -> "Material":
@@ -61,9 +65,9 @@ class Material:
         writer = Writer(loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, checker=task.checker)
         plain = plain_writer(loaded, task)
         train, test = task.part("train"), task.part("test")
-        steered = _written(folder / "steered.db", writer, train, f"{task.name}: steering {len(train)} texts", say)
-        plainly = _written(folder / "plain.db", plain, train, f"{task.name}: writing {len(train)} texts unsteered", say)
-        held = _written(folder / "held_out.db", writer, test, f"{task.name}: steering {len(test)} test texts", say)
+        steered = written(folder / "steered.db", writer, train, f"{task.name}: steering {len(train)} texts", say)
+        plainly = written(folder / "plain.db", plain, train, f"{task.name}: writing {len(train)} texts unsteered", say)
+        held = written(folder / "held_out.db", writer, test, f"{task.name}: steering {len(test)} test texts", say)
         originals = {writer.id_of(a): plainly[plain.id_of(a)] for a in train}
         kept = tuple(t for t in steered.values() if t.status == "accepted")
         if not any(s.counts for t in kept for s in t.steers):
@@ -76,7 +80,7 @@ class Material:
         seconds, words = _paid(texts)
         found = sum(s.counts for t in texts for s in t.steers)
         given = self._pairs(texts) if whole else tuple(texts)
-        return Lesson(given, found, seconds, words, seconds)
+        return self.shape(Lesson(given, found, seconds, words, seconds))
 
     def own(self, method: str, steers: int, seed: int, *, pairs: bool) -> Lesson:
         """Whole answers, written anew by a person until the seconds that `steers` steers cost are spent."""
@@ -95,8 +99,11 @@ class Material:
         return Lesson(given, 0, seconds, words, budget)
 
     def _shuffled(self, seed: int) -> list[Trajectory]:
-        order = sorted((t for t in self.steered if any(s.counts for s in t.steers)), key=lambda t: t.id)
-        random.Random(seed).shuffle(order)
+        order: list[Trajectory] = []
+        for part in (self.steered, self.further):
+            some = sorted((t for t in part if any(s.counts for s in t.steers)), key=lambda t: t.id)
+            random.Random(seed).shuffle(some)
+            order += some
         return order
 
     def _first(self, order: Sequence[Trajectory], steers: int, method: str) -> list[Trajectory]:
@@ -141,10 +148,10 @@ def plain_writer(loaded: LoadedModel, task: Task, mark: str = "unsteered") -> Wr
     return Writer(loaded.model, loaded.tokenizer, nobody, loaded.ref, "nobody", CAREFUL, Sampling(), mark=mark)
 
 
-def _written(
+def written(
     path: Path, writer: Writer, asked: Sequence[Asked], what: str, say: Callable[[str], None]
 ) -> dict[str, Trajectory]:
-    """The texts of a writer, kept in a store; only what is not there yet is written."""
+    """The texts of a writer by id, kept in a store at `path`; only what is not there yet is written."""
     with Store(path) as store:
         there = {t.id for t in store.trajectories()}
         left = [a for a in asked if writer.id_of(a) not in there]
@@ -160,9 +167,12 @@ def _keep(store: Store, text: Trajectory) -> None:
 
 
 def _paid(texts: Sequence[Trajectory]) -> tuple[float, int]:
-    """Seconds and words typed; a text of which only some steers count is charged by their share."""
+    """Seconds and words typed; a text of which only some steers count is charged by their share. What real people
+    paid is not known: nothing."""
     seconds, words = 0.0, 0.0
     for text in texts:
+        if "simulated" not in text.sampler:
+            continue
         paid = text.sampler["simulated"]["paid"]
         share = sum(s.counts for s in text.steers) / max(1, len(text.steers))
         seconds, words = seconds + share * float(paid["seconds"]), words + share * int(paid["words_typed"])

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from midcourse.workflows.study.cells import Cell, Study
-from midcourse.workflows.study.material import Material
+from midcourse.workflows.study.corpus import Corpus
 from midcourse.workflows.study.run_cell import run_cell
+from midcourse.workflows.study.supply import Supply
 from midcourse.workflows.tasks import Task
 
 __all__ = ["left", "run_study", "said_estimate"]
@@ -49,7 +50,7 @@ def said_estimate(study: Study, cells: list[Cell]) -> str:
 
 def run_study(
     study: Study,
-    tasks: Callable[[str], Task],
+    tasks: Callable[[str], Task | Corpus],
     work: Path,
     say: Callable[[str], None],
     *,
@@ -60,23 +61,19 @@ def run_study(
 
     Args:
         study: What to run.
-        tasks: A task by its name.
+        tasks: A task, or a corpus of real corrections, by its name.
         work: Folder for texts and checkpoints.
         say: Told what happens.
         only: Parts of paths, or stages.
         most: Cells in this sitting.
     """
-    materials: dict[str, Material] = {}
+    supply = Supply(study, tasks, work, say)
     ran = 0
     while (most is None or ran < most) and (cells := left(study, only)):
         cell = cells[0]  # asked anew each time: what is next may depend on what was found
-        task = tasks(cell.task)
-        if cell.task not in materials:
-            materials[cell.task] = Material.make(task, study.model, study.dtype, work / cell.task, say)
+        task, material = supply.task(cell.task), supply.material(cell)
         say(f"{cell.path} ({len(cells)} left)")
-        found = run_cell(
-            study, cell, task, materials[cell.task], work / "cells" / cell.path.with_suffix(""), work / "base"
-        )
+        found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), work / "base")
         found["machine"] = {"system": platform.system(), "python": platform.python_version(), "gpu": None}
         _keep(study.results / cell.path, found)
         say(_line(found))
@@ -88,8 +85,9 @@ def _line(found: dict[str, Any]) -> str:
     metrics = found["metrics"]
     who = "steered" if "steered" in metrics["recurrence"] else "base"
     drift = metrics["drift/kl_answers"].get(who) or {"mean": 0.0}
+    first = "recurrence" if metrics["recurrence"]["base"] else "margin"  # what people corrected is not sampled again
     said = [
-        f"recurrence {metrics['recurrence'][who]['mean']:.2f} (base {metrics['recurrence']['base']['mean']:.2f})",
+        f"{first} {metrics[first][who]['mean']:.2f} (base {metrics[first]['base']['mean']:.2f})",
         f"drift {drift['mean']:.4f}",
     ]
     if "unsteered" in found:

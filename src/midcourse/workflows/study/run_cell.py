@@ -14,13 +14,17 @@ from midcourse.drafts.simulate import CAREFUL
 from midcourse.evaluate import Options, Results
 from midcourse.evaluate.collapse import distinct
 from midcourse.evaluate.kept import KeptSamples
+from midcourse.evaluate.prompted import Prompted, PromptedVariants
 from midcourse.evaluate.run import load, measure
-from midcourse.model import load_model
+from midcourse.model import LoadedModel, load_model
 from midcourse.workflows.effort import Efforts, measure_effort
 from midcourse.workflows.loop import train_adapter
 from midcourse.workflows.simulating import Asked, Finished, Writer
-from midcourse.workflows.study.cells import WHOLE, Cell, Study
+from midcourse.workflows.study.cell import IN_PROMPT, WHOLE, Cell
+from midcourse.workflows.study.cells import Study
+from midcourse.workflows.study.corpus import Corpus
 from midcourse.workflows.study.material import Lesson, Material, plain_writer
+from midcourse.workflows.study.retrieval import prompted
 from midcourse.workflows.tasks import Task
 
 __all__ = ["lesson_of", "run_cell"]
@@ -38,16 +42,19 @@ def lesson_of(cell: Cell, material: Material) -> Lesson | None:
     return material.same(cell.method, cell.steers, cell.seed, whole=pairs)
 
 
-def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Path, kept: Path) -> dict[str, Any]:
+def run_cell(
+    study: Study, cell: Cell, task: Task | Corpus, material: Material, work: Path, kept: Path
+) -> dict[str, Any]:
     """Train and measure one cell.
 
     A trial on a development task is measured by what it is ranked by and by its drift; what else a cell tells (own
-    samples, unsteered texts, steers to finish) would double its price.
+    samples, unsteered texts, steers to finish) would double its price. Corrections that people made are measured by
+    likelihoods and drift alone: nobody could judge a sample.
 
     Args:
         study: How much is measured.
         cell: What to run.
-        task: Its task.
+        task: Its task, or the corpus it learns from.
         material: The task's texts.
         work: Folder for checkpoints, so that a training that was stopped goes on; emptied at the end.
         kept: Folder for what the base wrote, which all cells share.
@@ -56,23 +63,22 @@ def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Pat
     lesson = lesson_of(cell, material)
     adapter: Path | None = None
     last: dict[str, Any] = {}
-    if lesson is not None:
+    if lesson is not None and cell.method != IN_PROMPT:
         adapter = work / "adapter"
         if not (adapter / "midcourse.json").is_file():
             settings = {"save_strategy": "epoch", **cell.settings}
             last = train_adapter(study.model, study.dtype, list(lesson.texts), adapter, settings, seed=cell.seed)
     trained = time.monotonic()
-    loaded, variants = load(
-        study.model,
-        [adapter] if adapter else [],
-        dtype=study.dtype,
-        keeping=lambda base: KeptSamples(kept, base.ref.weights or ""),
-    )
-    trial = cell.stage == "development"
-    options = Options(
-        samples=study.samples, max_forks=study.forks, shown=0 if trial else _SHOWN, own_prompts=0 if trial else 32
-    )
-    results = measure(variants, loaded, material.held_out, options=options, checker=task.checker)
+
+    def keeping(base: LoadedModel) -> KeptSamples:
+        return KeptSamples(kept, base.ref.weights or "")
+
+    loaded, variants = load(study.model, [adapter] if adapter else [], dtype=study.dtype, keeping=keeping)
+    shown: Prompted | None = None
+    if lesson is not None and cell.method == IN_PROMPT:
+        shown = prompted(lesson.texts, material.held_out, loaded.tokenizer, int(cell.texts["shown"]))
+        variants = PromptedVariants(loaded.model, shown, base_sample=keeping(loaded))
+    results = measure(variants, loaded, material.held_out, options=_options(study, cell), checker=task.checker)
     found = {
         "cell": dataclasses.asdict(cell),
         "version": __version__,
@@ -81,11 +87,23 @@ def run_cell(study: Study, cell: Cell, task: Task, material: Material, work: Pat
         "lesson": _facts(lesson),
         "trained": {k: v for k, v in last.items() if isinstance(v, int | float)},
         **_figures(results),
-        **({} if trial else _writing(study, cell, task, material, adapter)),
     }
+    if isinstance(task, Task) and cell.stage != "development":
+        found |= _writing(study, cell, task, material, adapter, shown)
     found["seconds"] = {"train": trained - begun, "evaluate": time.monotonic() - trained}
     shutil.rmtree(work, ignore_errors=True)
     return found
+
+
+def _options(study: Study, cell: Cell) -> Options:
+    """How much is measured of a cell."""
+    few = cell.stage in ("development", "imported")
+    return Options(
+        samples=0 if cell.stage == "imported" else study.samples,
+        max_forks=study.forks,
+        shown=0 if few else _SHOWN,
+        own_prompts=0 if few else 32,
+    )
 
 
 def _facts(lesson: Lesson | None) -> dict[str, Any] | None:
@@ -126,16 +144,21 @@ def _figures(results: Results) -> dict[str, Any]:
     }
 
 
-def _writing(study: Study, cell: Cell, task: Task, material: Material, adapter: Path | None) -> dict[str, Any]:
+def _writing(
+    study: Study, cell: Cell, task: Task, material: Material, adapter: Path | None, shown: Prompted | None
+) -> dict[str, Any]:
     """What the model writes on the test prompts when nobody interferes, and how many steers it needs."""
     loaded = load_model(study.model, dtype=study.dtype, adapter=adapter)
     test = task.part("test")
     texts: list[Finished] = []
-    plain_writer(loaded, task, f"unsteered {cell.path}").write(test, texts.append)
+    alone = plain_writer(loaded, task, f"unsteered {cell.path}")
+    dataclasses.replace(alone, prompted=shown).write(test, texts.append)
     tokens = sum(f.run.tokens for f in texts)
     broken = sum(task.broken(f.run.text).total() for f in texts)
     ids = [f.trajectory.path(f.trajectory.head)[-f.run.tokens :] if f.run.tokens else [] for f in texts]
-    writer = Writer(loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker)
+    writer = Writer(
+        loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker, prompted=shown
+    )  # fmt: skip
     efforts: Efforts = measure_effort(writer, task, test[: study.effort_tasks], _base_lengths(material))[0]
     return {
         "unsteered": {
@@ -147,7 +170,13 @@ def _writing(study: Study, cell: Cell, task: Task, material: Material, adapter: 
             else [],
         },
         "effort": efforts.to_dict(),
+        **({} if shown is None else {"prompt": loaded.tokenizer.decode(_example(shown, material))}),
     }
+
+
+def _example(shown: Prompted, material: Material) -> tuple[int, ...]:
+    """One prompt as the model was shown it, for reading."""
+    return shown.shown[material.held_out[0].nodes[0].token_ids]
 
 
 def _base_lengths(material: Material) -> dict[str, int]:

@@ -1,0 +1,55 @@
+"""The blocks behind the headline and its first ablations: other texts, steers in the prompt, 300 steers, real people.
+
+All are exploratory and come last, so that nothing that ran before is moved. It reads a study and runs nothing.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import TYPE_CHECKING
+
+from midcourse.workflows.study.cell import IN_PROMPT, OURS, Cell
+
+if TYPE_CHECKING:
+    from midcourse.workflows.study.cells import Study
+
+__all__ = ["imported_cells", "in_prompt_cells", "later_cells", "variation_cells"]
+
+
+def later_cells(study: "Study", steers: int) -> Iterator[Cell]:
+    """All of them, in their order.
+
+    Args:
+        study: Names what is run.
+        steers: Of the ablations, as in the headline.
+    """
+    yield from in_prompt_cells(study, steers)
+    yield from variation_cells(study, steers)
+    for more, task, method in product(study.further_steers, study.headline, study.methods):
+        texts = {"further": study.further} if study.further else {}
+        yield Cell("exploratory", task, method, more, 0, settings=study.settings(method), texts=texts)
+    yield from imported_cells(study)
+
+
+def in_prompt_cells(study: "Study", steers: int) -> Iterator[Cell]:
+    """Steers in the prompt, on the headline tasks."""
+    if study.in_prompt:
+        for task in study.headline:
+            yield Cell("exploratory", task, IN_PROMPT, steers, 0, texts={"shown": study.in_prompt})
+
+
+def variation_cells(study: "Study", steers: int) -> Iterator[Cell]:
+    """Ours on texts that were made in another way."""
+    for label, changed in study.variations.items():
+        settings = {**study.settings(OURS), **changed.get("settings", {})}
+        texts = changed.get("texts", {})
+        yield Cell("ablation", study.headline[0], OURS, steers, 0, settings=settings, label=label, texts=texts)
+
+
+def imported_cells(study: "Study") -> Iterator[Cell]:
+    """Corrections that people made; where there are folds, each in the place of a seed."""
+    given = study.imported
+    for name, corpus in given.get("corpora", {}).items():
+        folds = range(corpus.get("folds") or 1)
+        for fold, method in product(folds, given.get("methods", study.methods)):
+            settings = study.settings(method)
+            yield Cell("imported", name, method, int(given.get("steers", 100)), fold, settings=settings)

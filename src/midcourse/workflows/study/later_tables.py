@@ -1,0 +1,152 @@
+"""Tables of what is exploratory: more methods and tasks, numbers of steers, corrections that real people made.
+
+Made from the committed results alone, like the headline's, and marked as what they are.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from midcourse.workflows.study.cell import IN_PROMPT, OURS, Cell
+from midcourse.workflows.study.cells import Study
+from midcourse.workflows.study.shown import NAMES, Found, by_fork, curves, measures, percent, plain, table
+from midcourse.workflows.study.statistics import Difference, over_seeds
+
+__all__ = ["imported", "more_methods", "steer_counts"]
+
+
+def more_methods(study: Study) -> list[str]:
+    """Methods beside those of the headline, and tasks beside its two; one seed."""
+    first, parts = study.steers[0], []
+    shown = [(task, [*study.extra_methods, IN_PROMPT]) for task in study.headline]
+    shown += [(task, ["base", *study.methods]) for task in study.exploratory]
+    for task, methods in shown:
+        ours = study.result(Cell("headline", task, OURS, first, study.seeds[0]))
+        rows = []
+        for method in methods:
+            who = "base" if method == "base" else "steered"
+            found = study.result(Cell("exploratory", task, method, first if who == "steered" else 0, 0))
+            if found is not None:
+                against = over_seeds(by_fork([ours]), by_fork([found], who)) if ours and method != OURS else None
+                own = measures([found], who, over_seeds(by_fork([found], who)))
+                rows.append([method, *own, percent(against, sign="+")])
+        if rows:
+            head = ["method", *NAMES, "ours − it, recurrence"]
+            parts += [f"## {task}, {first} steers: more methods, one seed (exploratory)", table(head, rows)]
+    return parts
+
+
+def steer_counts(study: Study, folder: Path) -> list[str]:
+    """Recurrence by number of steers, seed 0: what ten, thirty, a hundred and three hundred are worth."""
+    counts = sorted({*study.steers, *study.extra_steers, *study.further_steers})
+    parts = []
+    for task in study.headline:
+        rows, points = [], []
+        for method in study.methods:
+            found = [study.result(Cell("headline", task, method, n, 0)) for n in counts]
+            row = [percent(over_seeds(by_fork([f]))) if f is not None else "not run" for f in found]
+            if any(f is not None for f in found):
+                rows.append([method, *row])
+            points += [
+                {"method": method, "steers": n, "recurrence": f["metrics"]["recurrence"]["steered"]["mean"]}
+                for n, f in zip(counts, found, strict=True)
+                if f is not None
+            ]
+        if len({p["steers"] for p in points}) > 1:
+            drawn = curves(folder, f"{task}-steers", points)
+            head = ["recurrence", *(f"{n} steers" for n in counts)]
+            parts += [f"## {task}: number of steers, seed 0 (exploratory)", table(head, rows), drawn]
+    return parts
+
+
+def imported(study: Study) -> list[str]:
+    """Corrections that people made: how likely both sides are on held-out problems or writers, and the drift."""
+    given, parts = study.imported, []
+    for name, corpus in given.get("corpora", {}).items():
+        folds = range(corpus.get("folds") or 1)
+        runs = {
+            method: [
+                f
+                for n in folds
+                if (f := study.result(Cell("imported", name, method, int(given.get("steers", 100)), n))) is not None
+            ]
+            for method in given.get("methods", study.methods)
+        }
+        if any(runs.values()):
+            steers = int(given.get("steers", 100))
+            parts.append(f"## Real corrections: {name}, {steers} steers to learn from, one seed (exploratory)")
+            parts += _corpus(runs, corpus.get("folds"))
+    return parts
+
+
+_HEADS = (
+    *("likelier per token", "likelier first token", "margin, nats a token", "Δ log π(chosen)"),
+    *("drift where let stand", "drift on answers", "ours − it, margin"),
+)
+
+
+def _corpus(runs: dict[str, Found], folds: int | None) -> list[str]:
+    ours = _together(runs.get(OURS, []), "steered", "margin")
+    whole = [f for found in runs.values() for f in found]
+    most = max(runs.values(), key=len)
+    rows = [["base", *_likely(most, "base"), "", "0", "0", ""]]
+    for method, found in runs.items():
+        if not found:
+            rows.append([method, *["not run"] + [""] * (len(_HEADS) - 1)])
+            continue
+        drift = [_mean(found, f"drift/{kind}") for kind in ("kl_retained", "kl_answers")]
+        against = "" if method == OURS else plain(_paired(ours, _together(found, "steered", "margin")), sign="+")
+        rows.append([method, *_likely(found, "steered"), _moved(found), *drift, against])
+    prompts = {x["prompt"] for f in most for x in f["forks"]}
+    said = [f"{len({x['steer'] for f in whole for x in f['forks']})} held-out steers, {len(prompts)} clusters."]
+    if folds:
+        said.append(f"Each writer is held out once ({folds} folds, {len(most)} run); clusters are writers.")
+        said += [_one_by_one(found, method) for method, found in runs.items() if found]
+    return [table(["method", *_HEADS], rows), " ".join(said)]
+
+
+def _likely(found: Found, who: str) -> list[str]:
+    """Shares of forks at which the chosen side, and its first token, are the likelier; the margin."""
+    return [
+        percent(_one(_together(found, who, "margin", lambda x: float(x > 0)))),
+        percent(_one(_together(found, who, "first_token_log_odds", lambda x: float(x > 0)))),
+        plain(_one(_together(found, who, "margin"))),
+    ]
+
+
+def _moved(found: Found) -> str:
+    """The change of log π(chosen) against the base, paired by fork."""
+    both = [_together(found, who, "logp_chosen") for who in ("steered", "base")]
+    return plain(_paired(both[0], both[1]), sign="+")
+
+
+def _mean(found: Found, metric: str) -> str:
+    values = [f["metrics"][metric]["steered"] for f in found]
+    return "" if None in values else f"{np.mean([v['mean'] for v in values]):.4f}"
+
+
+def _together(
+    found: Found, who: str, measure: str, read: Callable[[float], float] = lambda value: value
+) -> dict[str, tuple[str, float]]:
+    """The forks of all folds: none is in two of them."""
+    return {fork: value for run in by_fork(found, who, measure, read) for fork, value in run.items()}
+
+
+def _one(forks: dict[str, tuple[str, float]]) -> Difference | None:
+    return over_seeds([forks]) if forks else None
+
+
+def _paired(ours: dict[str, tuple[str, float]], theirs: dict[str, tuple[str, float]]) -> Difference | None:
+    return over_seeds([ours], [theirs]) if ours and theirs else None
+
+
+def _one_by_one(found: Found, method: str) -> str:
+    """For how many writers the margin rose."""
+    after, before = (_together(found, who, "margin") for who in ("steered", "base"))
+    gains: dict[str, list[float]] = {}
+    for fork, (writer, value) in after.items():
+        if fork in before:
+            gains.setdefault(writer, []).append(value - before[fork][1])
+    rose = sum(float(np.mean(g)) > 0 for g in gains.values())
+    return f"{method}: the margin rose for {rose} of {len(gains)} writers."

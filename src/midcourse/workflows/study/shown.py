@@ -1,0 +1,121 @@
+"""How results of cells are shown: means with intervals, the columns every method has, tables and drawings.
+
+Values in, Markdown and pictures out; it knows neither which cells there are nor where they are kept.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from midcourse.workflows.study.statistics import Difference
+
+__all__ = ["NAMES", "Found", "by_fork", "curves", "dot", "dots", "measures", "percent", "plain", "table"]
+
+Found = list[dict[str, Any]]
+"""Results of one method, one for each seed."""
+NAMES = (
+    *("recurrence", "steers to finish", "broken per 100 tokens", "Δ log π(chosen)", "drift on answers", "sound"),
+    *("distinct 3-grams", "tokens"),
+)
+"""Heads of what `measures` gives."""
+
+
+def measures(found: Found, who: str, recurrence: Difference | None) -> list[str]:
+    """The cells of a row.
+
+    Args:
+        found: Of one method.
+        who: `base` or `steered`.
+        recurrence: With its interval.
+    """
+
+    def mean(read: Callable[[dict[str, Any]], float]) -> float:
+        return float(np.mean([read(f) for f in found]))
+
+    change = [f["metrics"]["logp_chosen"]["change"] for f in found]
+    return [
+        percent(recurrence),
+        f"{mean(lambda f: f['effort']['steers_per_task']['mean']):.2f}",
+        f"{mean(lambda f: f['unsteered']['broken_per_100_tokens']):.2f}",
+        "" if None in change else f"{np.mean([c['mean'] for c in change]):+.2f}",
+        f"{mean(lambda f: f['metrics']['drift/kl_answers'][who]['mean']):.4f}",
+        f"{mean(lambda f: f['metrics']['valid'][who]['mean']):.0%}",
+        f"{mean(lambda f: f['unsteered']['distinct_3']):.2f}",
+        f"{mean(lambda f: f['unsteered']['tokens']):.0f}",
+    ]
+
+
+def by_fork(
+    found: Found,
+    who: str = "steered",
+    measure: str = "recurrence",
+    read: Callable[[float], float] = lambda value: value,
+) -> list[dict[str, tuple[str, float]]]:
+    """For each seed: fork -> (prompt, value); a fork at which nothing was measured is left out."""
+    return [
+        {
+            x["steer"]: (x["prompt"], read(float(value)))
+            for x in f["forks"]
+            if (value := x.get(who, {}).get(measure)) is not None and math.isfinite(value)
+        }
+        for f in found
+    ]
+
+
+def percent(value: Difference | None, sign: str = "") -> str:
+    """A share with its interval."""
+    if value is None:
+        return ""
+    return f"{100 * value.mean:{sign}.0f}% [{100 * value.low:{sign}.0f}, {100 * value.high:{sign}.0f}]"
+
+
+def plain(value: Difference | None, sign: str = "") -> str:
+    """A number with its interval."""
+    return "" if value is None else f"{value.mean:{sign}.2f} [{value.low:{sign}.2f}, {value.high:{sign}.2f}]"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def dot(found: Found) -> dict[str, float]:
+    """Where a method stands in `dots`."""
+    return {
+        "recurrence": float(np.mean([f["metrics"]["recurrence"]["steered"]["mean"] for f in found])),
+        "drift": float(np.mean([f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in found])),
+    }
+
+
+def dots(folder: Path, name: str, values: Sequence[Mapping[str, Any]]) -> str:
+    """Recurrence against drift, one dot a method; the Markdown that shows the picture."""
+    if not values:
+        return ""
+    import altair as alt
+
+    chart = alt.Chart(alt.Data(values=list(values))).encode(
+        x=alt.X("drift:Q", title="drift on answers, nats per token"),
+        y=alt.Y("recurrence:Q", title="recurrence", axis=alt.Axis(format="%")),
+    )
+    words = chart.mark_text(align="left", dx=7).encode(text="method:N")
+    (chart.mark_circle(size=60) + words).properties(width=460, height=260).save(folder / f"{name}.svg")
+    return f"![Recurrence against drift]({name}.svg)"
+
+
+def curves(folder: Path, name: str, values: Sequence[Mapping[str, Any]]) -> str:
+    """Recurrence against the number of steers, a line a method; the Markdown that shows the picture."""
+    if len({v["steers"] for v in values}) < 2:
+        return ""
+    import altair as alt
+
+    chart = alt.Chart(alt.Data(values=list(values))).encode(
+        x=alt.X("steers:Q", title="steers", scale=alt.Scale(type="log")),
+        y=alt.Y("recurrence:Q", title="recurrence", axis=alt.Axis(format="%")),
+        color=alt.Color("method:N", title=None),
+    )
+    (chart.mark_line() + chart.mark_circle(size=50)).properties(width=460, height=260).save(folder / f"{name}.svg")
+    return f"![Recurrence against the number of steers]({name}.svg)"

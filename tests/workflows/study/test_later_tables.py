@@ -1,0 +1,95 @@
+"""Tables of what is exploratory, from results as they are committed."""
+
+import json
+
+import pytest
+
+from midcourse.workflows.study.cell import Cell
+from midcourse.workflows.study.cells import Study
+from midcourse.workflows.study.tables import write_tables
+
+
+def interval(mean: float):
+    return {"mean": mean, "low": mean, "high": mean, "n": 1, "prompts": 1}
+
+
+def found(forks, *, recurrence: float = 0.4, drift: float = 0.005, likely: bool = False):
+    both = {"base": interval(0.5), "steered": interval(recurrence), "change": interval(recurrence - 0.5)}
+    value = {
+        "metrics": {
+            "recurrence": {"base": None, "steered": None, "change": None} if likely else both,
+            "valid": both,
+            "logp_chosen": both,
+            **{f"drift/{k}": {"base": interval(0), "steered": interval(drift)} for k in ("kl_answers", "kl_retained")},
+        },
+        "forks": forks,
+        "lesson": {"seconds": 60.0},
+        "signs": [],
+        "shown": [],
+        "seconds": {"train": 1.0},
+    }
+    if not likely:
+        value["effort"] = {"steers_per_task": {"mean": 2.0}}
+        value["unsteered"] = {"broken_per_100_tokens": 1.0, "distinct_3": 0.9, "tokens": 50.0}
+    return value
+
+
+def fork(n: int, writer: int, before: float, after: float):
+    def side(margin: float):
+        return {"margin": margin, "first_token_log_odds": margin, "logp_chosen": margin - 5, "recurrence": margin > 0}
+
+    return {"steer": f"s{n}", "prompt": f"w{writer}", "base": side(before), "steered": side(after)}
+
+
+@pytest.fixture
+def study(tmp_path):
+    imported = {"steers": 300, "methods": ["ours", "sft_full"], "corpora": {"c": {"folds": 2}, "d": {}}}
+    return Study(
+        tmp_path, tmp_path / "results", ("task",), seeds=(0,), more_seeds=(), steers=(100,), extra_steers=(10,),
+        in_prompt=8, variations={"late": {"texts": {"habits": "late=4"}}}, imported=imported,
+    )  # fmt: skip
+
+
+def keep(study, cell, value):
+    path = study.results / cell.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def test_real_corrections_are_shown_over_all_folds_with_writers_as_clusters(study):
+    for fold in range(2):
+        forks = [fork(10 * fold + n, 3 * fold + n // 2, -1.0, 0.5 if n else -3.0) for n in range(6)]
+        keep(study, Cell("imported", "c", "ours", 300, fold), found(forks, likely=True))
+        nothing = [fork(10 * fold + n, 3 * fold + n // 2, -1.0, -1.0) for n in range(6)]
+        keep(study, Cell("imported", "c", "sft_full", 300, fold), found(nothing, likely=True))
+    page = write_tables(study, study.results).read_text()
+    assert "Real corrections: c, 300 steers" in page
+    assert "Real corrections: d" not in page
+    assert "12 held-out steers, 6 clusters" in page
+    assert "ours: the margin rose for 4 of 6 writers" in page
+    row = next(line for line in page.splitlines() if line.startswith("| ours"))
+    assert "83%" in row  # ten of twelve are the likelier side now
+    assert "+0.92" in row  # of log π(chosen)
+    assert "+0.92" in next(line for line in page.splitlines() if line.startswith("| sft_full"))  # ours − it, margin
+    assert "- `imported/d/ours-300-0.json`" in page
+
+
+def test_more_methods_numbers_of_steers_and_variations_are_shown(study):
+    forks = [fork(n, n, 1.0, -1.0) for n in range(4)]
+    for steers in (10, 100):
+        keep(study, Cell("headline", "task", "ours", steers, 0), found(forks))
+    keep(study, Cell("exploratory", "task", "in_prompt", 100, 0), found(forks, recurrence=0.1))
+    keep(study, Cell("ablation", "task", "ours", 100, 0, label="late"), found(forks))
+    page = write_tables(study, study.results).read_text()
+    assert "| in_prompt | 0%" in page
+    assert "| late | 0%" in page
+    assert "| recurrence | 10 steers | 100 steers |" in page
+    assert (study.results / "task-steers.svg").is_file()
+    assert "- `same/task/sft_full-10-0.json`" in page
+
+
+def test_a_fork_without_a_rejected_side_is_left_out(study):
+    forks = [fork(0, 0, -1.0, 1.0), fork(1, 1, float("nan"), float("nan"))]
+    keep(study, Cell("imported", "d", "ours", 300, 0), found(forks, likely=True))
+    page = write_tables(study, study.results).read_text()
+    assert "| ours | 100% [100, 100] | 100% [100, 100] | 1.00 [1.00, 1.00] |" in page
