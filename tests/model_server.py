@@ -1,7 +1,7 @@
 """A model server in a thread: speaks a dialect exactly as documented, and refuses every field it does not know.
 
-Its model is a fixed rule over a byte vocabulary (257 ids, 256 ends): greedy continues `TEXT` after any prompt, the
-second-likeliest token is the next letter in upper case.
+Its model is a fixed rule over a byte vocabulary (257 ids, 256 ends): greedy continues its text after any prompt, the
+second-likeliest token is the next letter in upper case. Its `fault` may change while it runs.
 """
 
 import json
@@ -29,8 +29,8 @@ PATHS = {"/completion": "llama.cpp", "/generate": "sglang", "/api/generate": "ol
 class Script:
     """What the server does, and what it was asked."""
 
-    def __init__(self, dialect: str, ids: list[int], fault: str = "", key: str = ""):
-        self.dialect, self.ids, self.fault, self.key = dialect, ids, fault, key
+    def __init__(self, dialect: str, text: str, ids: list[int], fault: str = "", key: str = ""):
+        self.dialect, self.text, self.ids, self.fault, self.key = dialect, text, ids, fault, key
         self.asked: list[dict] = []
         self.gone = threading.Event()
         self.url = ""
@@ -38,7 +38,7 @@ class Script:
     def answer(self, prompt, most: int, banned: set[int]) -> list[int]:
         """Ids from where the prompt leaves off in the text."""
         given = prompt.encode() if isinstance(prompt, str) else bytes(self.byte(i) for i in prompt if i != END)
-        whole = TEXT.encode()
+        whole = self.text.encode()
         at = next((k for k in range(len(whole), 0, -1) if given.endswith(whole[:k])), 0)
         out = [*self.ids[at:], END][:most]
         return [
@@ -212,6 +212,8 @@ def handler(script: Script):
 
         def events(self, body: dict):
             lines = self.path == "/api/generate"
+            if script.fault == "slow":
+                time.sleep(1.5)
             for k, event in enumerate(SPOKEN[self.path](script, body)):
                 if k == 2 and script.fault == "cut":
                     return
@@ -235,13 +237,12 @@ def handler(script: Script):
 
 
 @contextmanager
-def serving(dialect: str, tokenizer, fault: str = "", key: str = ""):
-    """A server in a thread."""
-    ids = tokenizer.encode(TEXT)
-    script = Script(dialect, ids, fault, key)
+def serving(dialect: str, tokenizer, fault: str = "", key: str = "", text: str = TEXT, port: int = 0):
+    """A server in a thread; `port` lets one come back where it was."""
+    script = Script(dialect, text, tokenizer.encode(text), fault, key)
     script.table = {i: tokenizer.token_bytes(i)[0] for i in range(256)}
     script.back = {b: i for i, b in script.table.items()}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(script))
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler(script))
     server.daemon_threads = True
     script.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -77,8 +77,12 @@ def builtin_path() -> Path:
     return cache_folder() / "models" / BUILTIN
 
 
-def resolve(name: str | Path) -> Path:
+def resolve(name: str | Path, *, weights: bool = True) -> Path:
     """The folder of a model: `builtin` (pulled if needed), a local folder, or a hub id.
+
+    Args:
+        name: Which.
+        weights: False where the tokenizer is all that is needed: weights are then neither fetched nor asked for.
 
     Raises:
         ModelError: Nothing by that name is here, and it cannot be fetched or is no safetensors model.
@@ -87,7 +91,9 @@ def resolve(name: str | Path) -> Path:
         return pull_builtin()
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        folder = _hub(str(name))
+        folder = _hub(str(name), weights)
+    if not weights:
+        return folder
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is no model folder: it holds no config.json")
     if not list(folder.glob("*.safetensors")):
@@ -95,15 +101,16 @@ def resolve(name: str | Path) -> Path:
     return folder
 
 
-def _hub(name: str) -> Path:
+def _hub(name: str, weights: bool) -> Path:
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise ModelError(f"the model folder {name} does not exist")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     choices = "Give `builtin`, a folder, or the id of a model on the hub"
+    files = [*(f for f in _HUB_FILES if weights or "safetensors" not in f), "chat_template*", "special_tokens_map.json"]
     try:
-        return Path(snapshot_download(name, allow_patterns=[*_HUB_FILES, "chat_template*", "special_tokens_map.json"]))
+        return Path(snapshot_download(name, allow_patterns=files))
     except HFValidationError as error:
         raise ModelError(f"{name!r} is neither a folder nor a hub id. {choices}") from error
     except RepositoryNotFoundError as error:

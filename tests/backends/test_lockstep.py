@@ -103,8 +103,20 @@ def test_a_model_with_a_window_is_refused():
         Lockstep(tiny_model("gemma3"), ())
 
 
-def test_nothing_to_do():
-    Lockstep(tiny_model(), ()).run([])
+def test_nothing_to_do_runs_no_model_and_leaves_it_ready():
+    class Done(Rewriter):
+        def request(self):
+            self.rounds += 1
+
+    model, passes = tiny_model(), []
+    model.register_forward_pre_hook(lambda *_: passes.append(1))
+    crowd, done, last = Lockstep(model, (END,)), [Done(seed) for seed in range(3)], Rewriter(5)
+    crowd.run([])
+    crowd.run(done)
+    assert passes == []
+    assert [(job.rounds, job.log) for job in done] == [(1, [])] * 3
+    crowd.run([last])
+    assert len(last.log) == 4
 
 
 def test_reading_given_tokens_is_what_streaming_says():

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from midcourse.backends.batches import Batch, Choose, one_by_one, side_by_side
 from midcourse.backends.branches import Branches
 from midcourse.backends.protocol import Read, Sampling, Token
 from midcourse.errors import InputError
@@ -172,85 +173,26 @@ class LocalBackend:
             per_batch = max(1, rows // max(1, n))
             for at in range(0, len(order), per_batch):
                 part = order[at : at + per_batch]
-                bans = [tuple(banned_first[i]) if banned_first else () for i in part]
-                dice = _uniforms(seed, part, n, max_new_tokens)
-                run = self._batch if self._keeps else self._one_by_one
-                drawn = run([list(prefixes[i]) for i in part], n, dice, temperature, top_p, bans)
+                batch = Batch(
+                    prefixes=tuple(tuple(prefixes[i]) for i in part),
+                    n=n,
+                    limits=tuple(min(max_new_tokens, self.context - len(prefixes[i])) for i in part for _ in range(n)),
+                    end_ids=frozenset(self.end_ids),
+                    choose=_chooser(
+                        _uniforms(seed, part, n, max_new_tokens),
+                        temperature,
+                        top_p,
+                        [banned_first[i] if banned_first else () for i in part for _ in range(n)],
+                    ),
+                )
+                if self._keeps:
+                    drawn = side_by_side(self._forward, batch, self.model.device)
+                else:
+                    drawn = one_by_one(self._read, batch)
                 for k, i in enumerate(part):
                     out[i] = drawn[k * n : (k + 1) * n]
         finally:
             self.adapter = before
-        return out
-
-    def _one_by_one(
-        self,
-        prefixes: list[list[int]],
-        n: int,
-        dice: torch.Tensor,
-        temperature: float,
-        top_p: float,
-        bans: list[tuple[int, ...]],
-    ) -> list[list[int]]:
-        """The same for models whose state cannot be repeated, padded or thinned out."""
-        out: list[list[int]] = []
-        for row in range(len(prefixes) * n):
-            ids = list(prefixes[row // n])
-            new: list[int] = []
-            for step in range(min(dice.shape[1], self.context - len(ids))):
-                logits = self._read([*ids, *new])[None].clone()
-                if step == 0:
-                    logits[0, list(bans[row // n])] = -torch.inf
-                new.append(int(draw(logits, dice[row, step : step + 1], temperature, top_p)[0]))
-                if new[-1] in self.end_ids:
-                    break
-            out.append(new)
-        return out
-
-    def _batch(
-        self,
-        prefixes: list[list[int]],
-        n: int,
-        dice: torch.Tensor,
-        temperature: float,
-        top_p: float,
-        bans: list[tuple[int, ...]],
-    ) -> list[list[int]]:
-        """Left-padded batch of len(prefixes) · n rows; `dice` holds one uniform number per row and step."""
-        device, longest = self.model.device, max(map(len, prefixes))
-        pad = [longest - len(p) for p in prefixes]
-        ids = torch.tensor([[0] * k + p for k, p in zip(pad, prefixes, strict=True)], device=device)
-        mask = torch.tensor([[0] * k + [1] * len(p) for k, p in zip(pad, prefixes, strict=True)], device=device)
-        position = (mask.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache()
-        logits = self._forward(
-            input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache, logits_to_keep=1
-        )[:, -1]
-        for row, banned in enumerate(bans):
-            logits[row, list(banned)] = -torch.inf
-        if n > 1:
-            cache.batch_repeat_interleave(n)
-            logits, mask = logits.repeat_interleave(n, 0), mask.repeat_interleave(n, 0)
-            position = position.repeat_interleave(n, 0)
-        position = position[:, -1:]
-        out: list[list[int]] = [[] for _ in range(len(prefixes) * n)]
-        live = list(range(len(out)))
-        steps = min(dice.shape[1], self.context - longest)
-        for step in range(steps):
-            drawn = draw(logits, dice[live, step], temperature, top_p)
-            for row, token in zip(live, drawn.tolist(), strict=True):
-                out[row].append(token)
-            going = [k for k, row in enumerate(live) if out[row][-1] not in self.end_ids]
-            if not going or step + 1 == steps:
-                break
-            if len(going) < len(live):
-                pick = torch.tensor(going, device=device)
-                cache.batch_select_indices(pick)
-                live, drawn, mask, position = [live[k] for k in going], drawn[pick], mask[pick], position[pick]
-            mask = torch.cat([mask, mask.new_ones(len(live), 1)], -1)
-            position = position + 1
-            logits = self._forward(
-                input_ids=drawn[:, None], attention_mask=mask, position_ids=position, past_key_values=cache
-            )[:, -1]
         return out
 
 
@@ -276,6 +218,18 @@ def draw(logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p:
     aim = uniform.to(total)[:, None] * total[:, -1:]
     at = torch.searchsorted(total, aim, right=True).clamp(max=total.shape[-1] - 1)
     return order.gather(-1, at)[:, 0]
+
+
+def _chooser(dice: torch.Tensor, temperature: float, top_p: float, bans: Sequence[Sequence[int]]) -> Choose:
+    """Draws by `dice` [rows, steps]; `bans` holds for each row the ids that its first new token must not be."""
+
+    def choose(logits: torch.Tensor, rows: Sequence[int], step: int) -> torch.Tensor:
+        if step == 0:
+            for at, row in enumerate(rows):
+                logits[at, list(bans[row])] = -torch.inf
+        return draw(logits, dice[list(rows), step], temperature, top_p)
+
+    return choose
 
 
 def _uniforms(seed: int, prefixes: Sequence[int], n: int, steps: int) -> torch.Tensor:

@@ -96,7 +96,8 @@ class Lockstep:
             switch = self.model.disable_adapter()
         with switch:
             while self._join(waiting) or self._live:
-                self._step()
+                if self._live:  # those that joined may have had nothing to write
+                    self._step()
 
     # -- rows come and go ------------------------------------------------------------------------------------------
 

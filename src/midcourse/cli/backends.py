@@ -48,7 +48,7 @@ def check(
     if model is not None:
         from midcourse.model import resolve
 
-        tokenizer = TextTokenizer.load(resolve(model))
+        tokenizer = TextTokenizer.load(resolve(model, weights=False))
     with Console(stderr=True).status("Trying the server out"):
         report = probe(url, key=key, dialect=dialect, model=served, tokenizer=tokenizer, patience=patience)
     if as_json:

@@ -151,20 +151,18 @@ def _judge(
 
 def _teacher_at(url: str, model: str, least: float, max_tokens: int) -> tuple["Judge", str]:
     """A teacher on a server, and how the record names it; refused where the server tells too little to judge by."""
-    from midcourse.backends.remote import RemoteBackend, probe
+    from midcourse.backends.remote import connect
     from midcourse.drafts.simulate import Teacher
     from midcourse.model import resolve
     from midcourse.tokens import TextTokenizer
 
-    key, tokenizer = os.environ.get("MIDCOURSE_SERVER_KEY"), TextTokenizer.load(resolve(model))
-    report = probe(url, key=key, tokenizer=tokenizer)
-    can = {a.name: a.can for a in report.abilities}
-    if not (can["tell log-probabilities"] and can["tell alternatives"]) or can["read with this tokenizer"] is False:
+    tokenizer = TextTokenizer.load(resolve(model, weights=False))
+    backend, report = connect(url, tokenizer, key=os.environ.get("MIDCOURSE_SERVER_KEY"))
+    if not (report.can("tell log-probabilities") and report.can("tell alternatives")):
         raise InputError(
-            f"{report.missing()}. A teacher needs log-probabilities, 20 alternatives and the tokenizer of "
-            f"--teacher_model ({model}); see: midcourse backends check {url}"
+            f"{report.missing()}. A teacher needs log-probabilities and 20 alternatives; "
+            f"see: midcourse backends check {url}"
         )
-    backend = RemoteBackend(url, tokenizer, key=key, dialect=report.dialect, model=report.model)
     if backend.dialect.most_alternatives < 20:
         raise InputError(
             f"{url} ({report.dialect}) tells {backend.dialect.most_alternatives} alternatives, a teacher needs 20"

@@ -14,6 +14,8 @@ from midcourse.store.db import Store
 from midcourse.types import ModelRef
 
 if TYPE_CHECKING:
+    from midcourse.backends.remote import Report
+    from midcourse.capture.studio.elsewhere import Server
     from midcourse.capture.studio.writer import Loaded
 
 app = typer.Typer(help="Steer a model while it writes, in the browser.", invoke_without_command=True)
@@ -29,8 +31,21 @@ StoreOption = Annotated[
 def studio(
     context: typer.Context,
     store: StoreOption = None,
-    model: Annotated[str, typer.Option(help="`builtin`, a model folder, or a hub id.")] = "builtin",
+    model: Annotated[
+        str, typer.Option(help="`builtin`, a model folder, or a hub id; with --backend the one that the server runs.")
+    ] = "builtin",
     adapter: Annotated[Path | None, typer.Option(help="Adapter folder to begin with.")] = None,
+    backend: Annotated[
+        str, typer.Option(help="Where the model runs: `local`, or the address of a server, e.g. http://localhost:8080.")
+    ] = "local",
+    served: Annotated[str | None, typer.Option(help="The server's name for the model; the first it lists.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The server's key.", envvar="MIDCOURSE_SERVER_KEY", show_default=False)
+    ] = None,
+    dialect: Annotated[
+        str | None, typer.Option(help="llama.cpp, vllm, sglang, ollama or openai; recognised if not given.")
+    ] = None,
+    patience: Annotated[float, typer.Option(min=0.1, help="Seconds of the server's silence to wait for.")] = 60.0,
     dtype: Annotated[
         str, typer.Option(help="float32, bfloat16, or auto: bfloat16 where the processor has it.")
     ] = "auto",
@@ -57,16 +72,19 @@ def studio(
 
     midcourse studio
     midcourse studio --prompts prompts.jsonl --guidelines guide.md --store team.db
+    midcourse studio --backend http://localhost:8080 --model HuggingFaceTB/SmolLM2-1.7B-Instruct
     midcourse studio users add ada --role admin
     """
     if context.invoked_subcommand is not None:
         return
     try:
+        from midcourse.capture.studio.elsewhere import Server
         from midcourse.capture.studio.opening import Opening, open_studio
         from midcourse.capture.studio.serving import check_host, serve
     except ImportError as error:
         raise MissingExtra.of("studio", "`midcourse studio`") from error
     console = Console(stderr=True)
+    server = None if backend == "local" else Server(backend, key, dialect, served, patience)
     with Store(store) as kept:
         opening = Opening(
             runs=runs,
@@ -82,7 +100,10 @@ def studio(
             dev=dev,
         )
         made = open_studio(
-            kept, opening, lambda: _loader(model, dtype, memory), lambda desk: check_host(host, people=desk)
+            kept,
+            opening,
+            lambda: _loader(model, dtype, memory) if server is None else _remote(server, model, console),
+            lambda desk: check_host(host, people=desk),
         )
         where = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}{root_path}/"
         console.print(f"The studio is at [bold]{where}[/bold]  (Ctrl-C stops it; store: {kept.name})", soft_wrap=True)
@@ -114,6 +135,21 @@ def _loader(model: str, dtype: str, memory: float) -> "Callable[[Path | None], L
         return Loaded(backend, made.tokenizer, wrote, "local", backend.context)
 
     return load
+
+
+def _remote(server: "Server", model: str, console: Console) -> "Callable[[Path | None], Loaded]":
+    """Tries the server out, says what it cannot do, and writes with it."""
+    from midcourse.capture.studio.elsewhere import server_loader
+    from midcourse.model import resolve
+    from midcourse.tokens import TextTokenizer
+
+    def told(report: "Report") -> None:
+        tried = "" if report.verified else "; this dialect was tried on a scripted server only"
+        console.print(f"{report.model} writes at {report.url} ({report.dialect}{tried}).", markup=False, soft_wrap=True)
+        if report.missing():
+            console.print(report.missing(), style="yellow", markup=False, soft_wrap=True)
+
+    return server_loader(server, TextTokenizer.load(resolve(model, weights=False)), told)
 
 
 # -- people ----------------------------------------------------------------------------------------------------------

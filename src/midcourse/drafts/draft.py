@@ -1,8 +1,8 @@
 """One text while it is being written: the model streams, a person stops it, corrects it and lets it go on.
 
 Every operation is an ordinary edit of a string for the person and a new branch of token ids underneath; nothing that
-was written is ever changed or lost. Cuts are offsets in characters of `Draft.text`. With a store each step is kept
-before it counts, without one it lives in memory. The draft knows no page, no rule and no training; what a steer means
+was written is ever changed or lost. Cuts are offsets in characters of `Draft.text`; where the text stands, and that a
+step is kept before it counts, is the `Text`'s own. The draft knows no page, no rule and no training; what a steer means
 for the loss is decided later, from the trajectory.
 """
 
@@ -16,12 +16,12 @@ from midcourse.backends.protocol import Backend, Sampling, Token
 from midcourse.drafts import steering
 from midcourse.drafts.beginning import begin, check_tokenizer
 from midcourse.drafts.cuts import character_ends, cut_out, tokens_within
-from midcourse.drafts.growth import grow, place_at
-from midcourse.drafts.history import History, Standing, Step, of_steers
+from midcourse.drafts.history import History
 from midcourse.drafts.record import Record
+from midcourse.drafts.text import Text
 from midcourse.errors import InputError
 from midcourse.tokens import TextTokenizer
-from midcourse.types import Kind, Message, ModelRef, Node, Place, State, Status, Steer, Trajectory
+from midcourse.types import Kind, Message, ModelRef, Place, Status, Steer, Trajectory
 
 __all__ = ["Draft", "Record"]
 
@@ -45,17 +45,12 @@ class Draft:
         """Prepare to write; `start` gives the prompt, `reopen` a text from a store."""
         self.backend, self.tokenizer, self.store = backend, tokenizer, store
         self.sampling = sampling or Sampling()
-        self.history = History()
-        """Steps that can be undone and done again."""
         self._facts = {"model": model, "annotator": annotator, "source": source}
         self._new_id, self._clock = new_id, clock
-        self._now: Trajectory | None = None
+        self._text = Text(store)
         self._pending: list[Token] = []
         self._stream: Iterator[Token] | None = None
         self._streams = 0
-        self._turned_down: Place | None = None
-        self._ahead: Place | None = None
-        self._seen: int | None = None
         self._stopped: float | None = None
 
     # -- what there is ---------------------------------------------------------------------------------------------
@@ -64,12 +59,17 @@ class Draft:
     def trajectory(self) -> Trajectory:
         """Everything so far, exactly; a running stream is stopped."""
         self._settle()
-        return self._trajectory
+        return self._text.trajectory
+
+    @property
+    def history(self) -> History:
+        """Steps that can be undone and done again."""
+        return self._text.history
 
     @property
     def token_ids(self) -> list[int]:
         """Prompt and text as the model sees them, with what nobody has seen yet."""
-        return [*self._trajectory.path(self.received), *(t.id for t in self._pending)]
+        return [*self._text.trajectory.path(self.received), *(t.id for t in self._pending)]
 
     @property
     def answer_ids(self) -> list[int]:
@@ -91,32 +91,32 @@ class Draft:
     @property
     def seen(self) -> int:
         """How many tokens of the text the person has seen; the others count for nothing until they are."""
-        return self._trajectory.head.depth - self.prompt_length
+        return self._text.head.depth - self.prompt_length
 
     @property
     def received(self) -> Place:
         """Where the text ends, with what nobody has seen yet; a running stream is not counted."""
-        return self._ahead or self._trajectory.head
+        return self._text.received
 
     @property
     def peek(self) -> Trajectory:
         """The trajectory as it stands; unlike `trajectory`, looking stops nothing."""
-        return self._trajectory
+        return self._text.trajectory
 
     @property
     def status(self) -> Status:
         """Open, accepted or discarded."""
-        return self._trajectory.status
+        return self._text.trajectory.status
 
     @property
     def prompt_length(self) -> int:
         """Tokens of the prompt."""
-        return len(self._trajectory.nodes[0].token_ids)
+        return self._text.prompt_length
 
     @property
     def steers(self) -> tuple[Steer, ...]:
         """Steers that were not undone."""
-        return tuple(s for s in self._trajectory.steers if s.state != "withdrawn")
+        return tuple(s for s in self._text.trajectory.steers if s.state != "withdrawn")
 
     # -- beginning and end -----------------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class Draft:
         token_ids: Sequence[int] | None = None,
     ) -> "Draft":
         """Begin below a prompt: messages by the chat template, raw text, or the ids that are known of either."""
-        if self._now is not None:
+        if self._text.begun:
             raise InputError("this draft has its prompt already; make a new one")
         begun = begin(
             self.tokenizer,
@@ -143,9 +143,7 @@ class Draft:
             created=self._clock(),
             **self._facts,
         )
-        if self.store is not None:
-            self.store.add(begun)
-        self._now = begun
+        self._text.begin(begun)
         return self
 
     def reopen(self, trajectory: Trajectory, ahead: Place | None = None) -> "Draft":
@@ -153,11 +151,10 @@ class Draft:
 
         `ahead` is the end of what the model wrote beyond its head and nobody has seen.
         """
-        if self._now is not None and self._now.id != trajectory.id:
+        if self._text.begun and self._text.trajectory.id != trajectory.id:
             raise InputError("this draft has its prompt already; make a new one")
         check_tokenizer(trajectory, self.tokenizer)
-        self._now, self.history = trajectory, of_steers(trajectory)
-        self._turned_down, self._ahead, self._seen = None, ahead, None
+        self._text.reopen(trajectory, ahead)
         return self
 
     def accept(self) -> Trajectory:
@@ -203,12 +200,11 @@ class Draft:
         if self.ended:
             return None
         self._resample_if_rewound()
-        head = self.received
         sampling = replace(
             self.sampling,
             max_new_tokens=self.sampling.max_new_tokens if max_new_tokens is None else max_new_tokens,
             seed=self.sampling.seed + self._streams,
-            banned_first=steering.first_turned_down(self._trajectory, head),
+            banned_first=steering.first_turned_down(self._text.trajectory, self.received),
             end_ids=self.tokenizer.eos,
         )
         self._streams += 1
@@ -237,18 +233,8 @@ class Draft:
             if close is not None and not getattr(source, "gi_running", False):
                 close()
             self._stopped = self._clock()
-        now, head = self._trajectory, self._trajectory.head
-        end, nodes = self.received, list[Node]()
-        if self._pending:
-            ids, logprobs = [t.id for t in self._pending], [t.logprob for t in self._pending]
-            now, end, nodes = grow(now, end, ids, "model", logprobs)
-        depth = end.depth if seen is None else max(head.depth, min(end.depth, self.prompt_length + seen))
-        reached = head if depth == head.depth else place_at(now, end, depth)
-        if self.store is not None and (nodes or reached != head):
-            self.store.append_nodes(now.id, nodes, reached)
+        self._text.append(self._pending, seen)
         self._pending = []
-        self._now = now if reached == head else now.with_(head=reached, status="open")
-        self._ahead = end if end.depth > depth else None
 
     # -- correcting ------------------------------------------------------------------------------------------------
 
@@ -257,7 +243,7 @@ class Draft:
         self._settle()
         kept = tokens_within(self.tokenizer, self._words(), self._byte(cut))
         if kept < len(self.answer_ids):
-            self._go_to(kept)
+            self._text.cut_to(kept)
         return len(self.text)
 
     def replace(
@@ -290,7 +276,7 @@ class Draft:
             return self._replace_within(cut, cut if end is None else end, text, reason, shown)
         spliced = self.tokenizer.splice(self._words(), self._byte(cut), text)
         put = [*self.answer_ids[: spliced.kept], *spliced.token_ids, *([self._end_id()] if closes else [])]
-        went_on = self.ended and cut == len(self.text) and self._ahead is None
+        went_on = self.ended and cut == len(self.text) and self._text.ahead is None
         return self._correct(put, "continued" if went_on and not closes else kind, reason, shown)
 
     def pick(self, depth: int, token_id: int, *, reason: str | None = None, shown: int | None = None) -> Steer | None:
@@ -306,7 +292,7 @@ class Draft:
         """Turn down what stands after `cut`; the next stream begins with another token. None if nothing stood there."""
         self._settle()
         depth, mark = self._depth_shown(shown), len(self.history)
-        if cut is not None or (self.ended and self._turned_down is None):
+        if cut is not None or (self.ended and self._text.turned_down is None):
             self.rewind(len(self.text) if cut is None else cut)
         steer = self._resample_if_rewound(reason, depth)
         if steer is not None:  # going back and turning down is one step for the person who undoes it
@@ -326,92 +312,31 @@ class Draft:
     def undo(self) -> bool:
         """Take the last step back: the text is what it was before. False if there is none."""
         self._settle()
-        if not self.history.done:
-            return False
-        step = self.history.done[-1]
-        self._mark(step.steer, "withdrawn", step.before.head)
-        self._stand(self.history.undo(self._standing()).before)
-        return True
+        return self._text.undo()
 
     def redo(self) -> bool:
         """Do what was undone last once more. False if there is nothing."""
         self._settle()
-        if not self.history.undone:
-            return False
-        step = self.history.undone[-1]
-        assert step.after is not None
-        self._mark(step.steer, "active", step.after.head)
-        self._stand(step.after)
-        self.history.redo()
-        return True
+        return self._text.redo()
 
     def jump(self, place: Place) -> None:
         """Make another branch of the tree the text: what stands at `place`, any place behind the prompt."""
         self._settle()
-        if place.depth < self.prompt_length:
-            raise InputError(f"depth {place.depth} lies within the prompt; the text begins at {self.prompt_length}")
-        before, place = self._standing(), place_at(self._trajectory, place, place.depth)
-        self._keep_head(place)
-        self._stand(Standing(place))
-        self.history.add(Step(before))
+        self._text.jump(place)
 
     def withdraw(self, steer: str) -> None:
         """Take a steer back by its id; the text stays as it is."""
-        if steer not in {s.id for s in self._trajectory.steers}:
-            raise InputError(f"this text has no steer {steer}")
-        self._mark(steer, "withdrawn", None)
-        self.history.forget(steer)
+        self._text.withdraw(steer)
 
-    # -- inside: where the text stands -----------------------------------------------------------------------------
-
-    @property
-    def _trajectory(self) -> Trajectory:
-        if self._now is None:
-            raise InputError("the draft has no prompt yet: call start(prompt) first")
-        return self._now
+    # -- inside ----------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
         """Stop the model; what was unseen stays so."""
-        self.stop(self.seen if self._ahead is not None and not self._pending else None)
+        self.stop(self.seen if self._text.ahead is not None and not self._pending else None)
 
     def _close(self, status: Status) -> Trajectory:
         self._settle()
-        self._keep_head(self._trajectory.head, status)
-        self._now = self._trajectory.with_(status=status)
-        self._ahead = self._turned_down = self._seen = None
-        return self._now
-
-    def _standing(self) -> Standing:
-        return Standing(self._trajectory.head, self._turned_down, self._ahead, self._seen)
-
-    def _stand(self, at: Standing) -> None:
-        self._now = self._trajectory.with_(head=at.head, status="open")
-        self._turned_down, self._ahead, self._seen = at.turned_down, at.ahead, at.seen
-
-    def _keep_head(self, head: Place, status: Status = "open") -> None:
-        if self.store is not None:
-            self.store.set_head(self._trajectory.id, head, status)
-
-    def _mark(self, steer: str | None, state: State, head: Place | None) -> None:
-        """A steer is withdrawn or stands again, and with it the text ends at `head`."""
-        if steer is None:
-            if head is not None:
-                self._keep_head(head)
-            return
-        if self.store is not None:
-            self.store.set_state(steer, state, self._trajectory.annotator, head)
-        steers = tuple(replace(s, state=state) if s.id == steer else s for s in self._trajectory.steers)
-        self._now = self._trajectory.with_(steers=steers)
-
-    def _go_to(self, length: int) -> None:
-        """Move to the first `length` tokens of the old text; the rest of it is turned down until a steer says more."""
-        before, old, seen = self._standing(), self._old_head(), self._depth_shown(None)
-        place = place_at(self._trajectory, old, self.prompt_length + length)
-        self._keep_head(place)
-        self._stand(Standing(place, old, None, seen) if place.depth < old.depth else Standing(place))
-        self.history.add(Step(before))
-
-    # -- inside: steers --------------------------------------------------------------------------------------------
+        return self._text.close(status)
 
     def _words(self) -> list[int]:
         ids = self.answer_ids
@@ -428,24 +353,21 @@ class Draft:
             raise InputError(f"the text has {len(ends) - 1} characters, so it cannot be cut at {cut}")
         return ends[cut]
 
-    def _old_head(self) -> Place:
-        return self._turned_down or self.received
-
     def _depth_shown(self, shown: int | None) -> int | None:
         """Depth that was seen; None: all there is."""
         if shown is None:
-            return self._trajectory.head.depth if self._ahead is not None else self._seen
+            return self._text.depth_seen
         ends = self.tokenizer.byte_ends(self.answer_ids)
         limit = self._byte(min(shown, len(self.text)))
         return self.prompt_length + sum(end <= limit for end in ends)
 
     def _correct(self, put: list[int], kind: Kind, reason: str | None, shown: int | None) -> Steer | None:
         """Go from the old path to `put` (ids of the whole new text)."""
-        depth, old = self._depth_shown(shown), self._old_head()
-        change = steering.replace_rest(self._trajectory, self.prompt_length, old, put, kind, depth)
+        depth, old = self._depth_shown(shown), self._text.before_rewind
+        change = steering.replace_rest(self._text.trajectory, self.prompt_length, old, put, kind, depth)
         if change is None:
             if put != self.answer_ids:
-                self._go_to(len(put))
+                self._text.cut_to(len(put))
             return None
         return self._commit(change, reason, depth)
 
@@ -454,7 +376,8 @@ class Draft:
             raise InputError(f"the replaced words end at {end}, before they begin at {cut}")
         words, depth = self._words(), self._depth_shown(shown)
         local = cut_out(self.tokenizer, words, self._byte(cut), self._byte(end), text)
-        change = steering.replace_within(self._trajectory, self.prompt_length, self.received, local, len(words), depth)
+        now = self._text.trajectory
+        change = steering.replace_within(now, self.prompt_length, self.received, local, len(words), depth)
         if change is None:
             new = [*words[: local.kept], *local.token_ids, *self.answer_ids[local.tail :]]
             return self._correct(new, "typed", reason, shown)
@@ -462,18 +385,17 @@ class Draft:
 
     def _resample_if_rewound(self, reason: str | None = None, shown: int | None = None) -> Steer | None:
         """A text that was turned down by a rewind, and not replaced, is rejected as it is."""
-        old = self._turned_down
+        old = self._text.turned_down
         if old is None:
             return None
         depth = self._depth_shown(None) if shown is None else shown
-        change = steering.turn_down(self._trajectory, self._trajectory.head, old, self.tokenizer.eos, depth)
+        change = steering.turn_down(self._text.trajectory, self._text.head, old, self.tokenizer.eos, depth)
         if change is None:
-            self._turned_down = self._seen = None
+            self._text.let_go()
             return None
         return self._commit(change, reason, depth)
 
     def _commit(self, change: steering.Change, reason: str | None, shown: int | None) -> Steer:
-        """Keep a steer: in the store first, so that what raises has changed nothing."""
         steer = Steer(
             id=self._new_id(),
             trajectory=change.trajectory.id,
@@ -484,15 +406,10 @@ class Draft:
             reason=reason,
             annotator=change.trajectory.annotator,
             shown=shown,
-            received=self._old_head().depth,
+            received=self._text.before_rewind.depth,
             started=self._stopped,
             created=self._clock(),
         )
-        before, after = self._standing(), steering.standing_after(change, self._standing())
-        if self.store is not None:
-            self.store.append_steer(steer, change.nodes, after.head)
-        self._now = change.trajectory.with_(steers=(*change.trajectory.steers, steer))
-        self._stand(after)
-        self.history.add(Step(before, steer.id))
+        self._text.commit(change, steer)
         self._stopped = None
         return steer

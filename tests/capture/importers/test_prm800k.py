@@ -96,7 +96,11 @@ def test_the_real_data(tiny_tokenizer: TextTokenizer) -> None:
     assert Counter(bool(s.rejected) for s in steers) == {True: 962, False: 189}
     assert len({t.group for t in trajectories}) == 417
     assert not {s.id for s in steers if s.chosen is None}
+    forks = 0
     for t in trajectories[::20]:
         for s in t.steers:
-            forks = [t.path(r.end)[s.fork.depth] != t.path(t.head)[s.fork.depth] for r in s.rejected]
-            assert any(forks) or not forks
+            kept = t.path(t.head)[s.fork.depth]
+            firsts = [t.path(r.end)[s.fork.depth] for r in s.rejected]
+            assert not firsts or set(firsts) != {kept}, "chosen and rejected part at the fork"
+            forks += len(firsts)
+    assert forks > 20

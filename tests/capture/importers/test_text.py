@@ -16,8 +16,9 @@ from .real import DATA, apart, needs, text
 def test_parts_give_the_text_back(tiny_tokenizer: TextTokenizer) -> None:
     said = "The bridge was built in 1932. Café 東京 🙂. " * 20
     parts = list(text_parts(said, tiny_tokenizer, max_tokens=50))
-    assert "".join(text(t, tiny_tokenizer) for t in parts).encode() == said.encode() or len(parts) > 1
-    assert [i for t in parts for i in t.path(t.head)] == tiny_tokenizer.encode_prompt(said)
+    ids = [i for t in parts for i in t.path(t.head)]
+    assert ids == tiny_tokenizer.encode_prompt(said)
+    assert tiny_tokenizer.decode(ids) == said  # a part may end inside a character; together they are whole
     assert len({t.group for t in parts}) == 1
     assert len({t.id for t in parts}) == len(parts) > 5
     tree = build_tree(parts[0]).tree

@@ -73,11 +73,11 @@ class Served:
 
 @contextlib.contextmanager
 def serve(
-    folder: Path, backend: Babbler | None = None, root_path: str = "", place: str | None = None, **settings
+    folder: Path, backend: Babbler | None = None, root_path: str = "", place: str | None = None, load=None, **settings
 ) -> Iterator[Served]:
     backend = backend or Babbler()
     with Store(place or folder / "store.db") as store:
-        load = lambda _: Loaded(backend, tokenizer(), ModelRef("babbler", "0" * 32))  # noqa: E731
+        load = load or (lambda _: Loaded(backend, tokenizer(), ModelRef("babbler", "0" * 32)))
         app = open_studio(store, Opening(runs=folder / "runs", **settings), lambda: load)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

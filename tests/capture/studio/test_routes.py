@@ -230,7 +230,7 @@ def test_a_stream_nobody_looks_at_is_stopped_and_later_let_go(tmp_path, monkeypa
         page.close()
         monkeypatch.setattr("midcourse.capture.studio.rooms._STOP_AFTER", 0.0)
         until = time.monotonic() + 10
-        while room.tabs and time.monotonic() < until:
+        while room.audience.tabs and time.monotonic() < until:
             time.sleep(0.02)
         sweep()
         assert room.pump is None

@@ -47,10 +47,17 @@ class Report:
         """For a record on disk."""
         return asdict(self)
 
+    def can(self, name: str) -> bool | None:
+        """Whether the server has an ability; None: it could not be tried."""
+        return next(a.can for a in self.abilities if a.name == name)
+
+    def lacking(self) -> tuple[str, ...]:
+        """Abilities that the server does not have."""
+        return tuple(a.name for a in self.abilities if a.can is False)
+
     def missing(self) -> str:
         """What the server cannot do, in one line; empty if nothing."""
-        lacking = [a.name for a in self.abilities if a.can is False]
-        return f"{self.url} ({self.dialect}) cannot: {', '.join(lacking)}" if lacking else ""
+        return f"{self.url} ({self.dialect}) cannot: {', '.join(self.lacking())}" if self.lacking() else ""
 
 
 @dataclass(frozen=True)

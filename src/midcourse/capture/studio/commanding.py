@@ -1,15 +1,16 @@
 """What each command does to the draft of a room. It knows no socket; who may send what is decided before."""
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
 from midcourse.capture.studio import commands as c
 from midcourse.capture.studio import events, views
-from midcourse.capture.studio.room import Room, Tab
+from midcourse.capture.studio.aside import aside
+from midcourse.capture.studio.audience import Tab
+from midcourse.capture.studio.room import Room
 from midcourse.capture.studio.shapes import TypingView
 from midcourse.capture.studio.troubles import Refused, refusal_of
-from midcourse.drafts.looking import alternatives, ghost
+from midcourse.drafts.looking import look_for_alternatives, look_for_ghost
 from midcourse.errors import MidcourseError
 from midcourse.types import Place, Steer
 
@@ -17,6 +18,8 @@ __all__ = ["carry_out"]
 
 T = TypeVar("T")
 OnText = c.Rewind | c.Replace | c.Pick | c.Resample | c.End | c.Jump
+_LOOK_FOR = 20.0
+"""Seconds after which a look at what might stand there is given up."""
 
 
 async def carry_out(room: Room, tab: Tab, command: c.Command) -> str | None:
@@ -29,11 +32,14 @@ async def carry_out(room: Room, tab: Tab, command: c.Command) -> str | None:
     if isinstance(command, c.Shown):
         room.shown = max(room.shown, min(command.shown, room.length))
         return None
-    async with room.lock:
-        try:
+    try:
+        if isinstance(command, c.Alternatives | c.Ghost):
+            await _look(room, tab, command)
+            return None
+        async with room.lock:
             return await _carry_out(room, tab, command)
-        except MidcourseError as error:
-            raise refusal_of(error) from error
+    except MidcourseError as error:
+        raise refusal_of(error) from error
 
 
 async def _carry_out(room: Room, tab: Tab, command: c.Command) -> str | None:
@@ -154,32 +160,41 @@ async def _notes(room: Room, tab: Tab, command: c.Command) -> None:
             if command.away:
                 room.watch.away()
                 await room.save_time()
-        case c.Alternatives() | c.Ghost() | c.Plain(cmd="tree"):
-            await _look(room, tab, command)
+        case c.Plain(cmd="tree"):
+            draft = room.draft
+            found = views.branches(draft.tokenizer, draft.peek, draft.prompt_length, draft.received)
+            tab.send(events.TreeEvent(re=command.id, rev=room.rev, branches=found).model_dump_json(by_alias=True))
         case _:
             raise Refused("protocol", f"{command.cmd} is not a command for a draft")
 
 
-async def _look(room: Room, tab: Tab, command: c.Command) -> None:
-    """Answers to this tab alone."""
-    draft, tokenizer = room.draft, room.draft.tokenizer
-    if isinstance(command, c.Plain):
-        found = views.branches(tokenizer, draft.peek, draft.prompt_length, draft.received)
-        tab.send(events.TreeEvent(re=command.id, rev=room.rev, branches=found).model_dump_json(by_alias=True))
-        return
-    if room.pump is not None:
-        raise Refused("input", "stop the model before looking at alternatives")
-    draft.backend = room.writer.backend()
-    if isinstance(command, c.Alternatives):
-        best = await asyncio.to_thread(alternatives, draft, command.token, command.most)
-        shown = tuple(views.alternative(tokenizer, *a) for a in best)
-        event = events.Found(re=command.id, rev=room.rev, token=command.token, alternatives=shown)
-        tab.send(event.model_dump_json(by_alias=True))
-    elif isinstance(command, c.Ghost):
-        ids = await asyncio.to_thread(ghost, draft, command.token, command.pick, command.most)
-        text = views.shown_text(tokenizer, ids)
-        answer = events.GhostEvent(re=command.id, rev=room.rev, token=command.token, pick=command.pick, text=text)
+async def _look(room: Room, tab: Tab, command: c.Alternatives | c.Ghost) -> None:
+    """Answers to this tab alone. Nothing else waits for them: a model may take its time, or never answer."""
+    async with room.lock:
+        if room.pump is not None:
+            raise Refused("input", "stop the model before looking at alternatives")
+        room.draft.backend = room.writer.backend()
+        make = _looking(room, command)
+    try:
+        answer = await aside(make, _LOOK_FOR)
+    except TimeoutError as error:
+        raise Refused("backend", "the model does not answer now; look again later", retry=True) from error
+    if tab in room.audience.tabs:  # else it shows another text by now
         tab.send(answer.model_dump_json(by_alias=True))
+
+
+def _looking(room: Room, command: c.Alternatives | c.Ghost) -> Callable[[], events.Found | events.GhostEvent]:
+    """What to ask, with nothing left to be read off the draft."""
+    draft, tokenizer, rev = room.draft, room.draft.tokenizer, room.rev
+    if isinstance(command, c.Alternatives):
+        best, at = look_for_alternatives(draft, command.token, command.most), command.token
+        return lambda: events.Found(
+            re=command.id, rev=rev, token=at, alternatives=tuple(views.alternative(tokenizer, *a) for a in best())
+        )
+    following, at, pick = look_for_ghost(draft, command.token, command.pick, command.most), command.token, command.pick
+    return lambda: events.GhostEvent(
+        re=command.id, rev=rev, token=at, pick=pick, text=views.shown_text(tokenizer, following())
+    )
 
 
 def _open(room: Room) -> None:

@@ -75,9 +75,8 @@ def open_studio(
     writer = Writer(loader(), adapters, active)
     if writer.active != office.desk.adapter or not office.desk.rounds:
         office.add_now("adapter", [{"name": writer.active}])
-    sampling = Sampling(
-        max_new_tokens=opening.max_new_tokens, temperature=opening.temperature, alternatives=ALTERNATIVES
-    )
+    told = min(ALTERNATIVES, writer.view().alternatives)
+    sampling = Sampling(max_new_tokens=opening.max_new_tokens, temperature=opening.temperature, alternatives=told)
     plan = Plan(opening.store or store.name, opening.model, opening.runs, opening.command)
     return create_app(office, writer, sampling=sampling, plan=plan, name=opening.name, dev=opening.dev)
 

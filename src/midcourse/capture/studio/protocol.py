@@ -37,7 +37,8 @@ what was received, so the page has something to show at once.
 
 ## Commands (page to server)
 Each has `cmd` and may have `id`, any number, returned as `re` in exactly one `ok` or `error`. The effect arrives as
-events, to the acting tab too, before the `ok`. Commands of one tab are carried out in order.
+events, to the acting tab too, before the `ok`. Commands of one tab are carried out in order, except that `alternatives`
+and `ghost`, which change nothing, are answered when the model has answered.
 
 | cmd | effect |
 |---|---|
@@ -88,7 +89,8 @@ it first.
 | `notice` | queue changed, model switched, server stops: fetch again what is shown |
 | `ok`, `error`, `pong`, `found`, `ghost`, `tree` | answers |
 
-Trouble codes: `store_full`, `store_locked`, `store`, `backend_gone`, `backend_busy`, `context_full`, `shutdown`.
+Trouble codes: `store_full`, `store_locked`, `store`, `backend_gone`, `backend_busy`, `backend_cannot`,
+`context_full`, `shutdown`.
 Error codes: `stale`, `input`, `not_found`, `not_allowed`, `closed`, `empty`, `too_fast`, `too_large`, `protocol`,
 `store`, `backend`, `bug`. A `error` with `retry: true` may be sent again as it was: nothing was changed.
 Socket close codes: 4401 no session (show the sign-in hint), 4403 wrong origin, 4408 no `hello`, 4409 other protocol

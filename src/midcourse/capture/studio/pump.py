@@ -1,7 +1,8 @@
 """One running stream: a thread draws tokens, the event loop takes them in batches as they arrive.
 
 A batch is whatever came while the last one was being kept and sent, so a slow disk or line makes batches longer, never
-the model slower. It knows no draft and no socket.
+the model slower. A server that says nothing is left to itself when the person has stopped it: nobody waits for it. It
+knows no draft and no socket.
 """
 
 import asyncio
@@ -12,7 +13,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from midcourse.backends.protocol import Backend, Sampling, Token
 
-__all__ = ["Pump"]
+__all__ = ["SILENCE", "Pump"]
+
+SILENCE = 10.0
+"""Seconds without a token after which an empty batch says so."""
+_LEFT_AFTER = 1.0
+"""Seconds that the token being computed is waited for after a stop."""
 
 
 class Pump:
@@ -48,13 +54,19 @@ class Pump:
         return (self.count - 1) / max(1e-6, time.monotonic() - self.began - self.first)
 
     def stop(self) -> None:
-        """No more tokens than the one being computed."""
-        self._stop.set()
+        """No more tokens than the one being computed, and none of those that take long to come."""
+        if not self._stop.is_set():
+            self._stop.set()
+            self._loop.call_later(_LEFT_AFTER, self._take, None)
 
     async def batches(self) -> AsyncIterator[list[Token]]:
-        """What arrives, until it is over."""
+        """What arrives, until it is over; an empty batch after a while in which nothing did."""
         while True:
-            await self._wake.wait()
+            try:
+                await asyncio.wait_for(self._wake.wait(), SILENCE)
+            except TimeoutError:
+                yield []
+                continue
             self._wake.clear()
             batch, self._arrived = self._arrived, []
             if batch:
@@ -88,6 +100,6 @@ class Pump:
     def _take(self, token: Token | None) -> None:
         if token is None:
             self._over = True
-        else:
+        elif not self._over:  # else it is too late: whoever stopped it has gone on
             self._arrived.append(token)
         self._wake.set()

@@ -1,22 +1,20 @@
 """One draft that tabs look at: its stream, its events, and what each command does to it.
 
 Commands come one at a time. What a model wrote is spooled before it is shown, a steer is in the store before the model
-goes on, and whatever the store refuses has not happened. A room knows no socket: a tab is anything that takes text.
+goes on, and whatever the store refuses has not happened. A room knows no socket.
 """
 
 import asyncio
 import contextlib
-import time
-import uuid
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from midcourse.backends.protocol import Token
 from midcourse.capture.studio import events, views
+from midcourse.capture.studio.audience import Audience, Tab
 from midcourse.capture.studio.office import Office
-from midcourse.capture.studio.pump import Pump
+from midcourse.capture.studio.pump import SILENCE, Pump
 from midcourse.capture.studio.rendering import Patch, Rendering, parts_of
 from midcourse.capture.studio.shapes import (
     DraftView,
@@ -28,26 +26,17 @@ from midcourse.capture.studio.shapes import (
     TokenView,
     TypingView,
 )
-from midcourse.capture.studio.troubles import Refused, trouble_of
+from midcourse.capture.studio.troubles import Refused, silence, trouble_of
 from midcourse.capture.studio.watch import Watch
 from midcourse.capture.studio.writer import Writer
 from midcourse.drafts.draft import Draft
 from midcourse.errors import StoreError
 from midcourse.types import Place
 
-__all__ = ["Room", "Tab"]
+__all__ = ["Room"]
 
 T = TypeVar("T")
-_LOG_EVENTS, _LOG_SIZE = 20_000, 8_000_000
 _ALTERNATIVES_KEPT = 256
-
-
-class Tab(Protocol):
-    """Whoever looks at a draft."""
-
-    def send(self, text: str) -> None:
-        """Take one event; never blocks."""
-        ...
 
 
 class Room:
@@ -67,23 +56,19 @@ class Room:
         self.draft, self.office, self.writer = draft, office, writer
         self.owner, self.item, self.practice = owner, item, practice
         self.id = draft.trajectory.id
-        self.epoch = uuid.uuid4().hex[:12]
+        self.audience = Audience()
         self.lock = asyncio.Lock()
-        self.seq = self.rev = 0
+        self.rev = 0
         self.shown = draft.seen if shown is None else shown
         self.ended_by: str | None = None
         self.trouble: str | None = None
         self.rate: float | None = None
         self.typing: TypingView | None = None
         self.watch = Watch()
-        self.tabs: set[Tab] = set()
         self.pump: Pump | None = None
         self._following: asyncio.Task[None] | None = None
         self._stretch: list[Token] = []
         self._base: Place | None = None
-        self._log: deque[tuple[int, str]] = deque()
-        self._log_size = 0
-        self._left = time.monotonic()
         self._warming: asyncio.Task[None] | None = None
         self._resting: asyncio.Task[None] | None = None
         self._rendering = Rendering(draft.tokenizer)
@@ -97,38 +82,15 @@ class Room:
 
     def join(self, tab: Tab, epoch: str | None = None, seq: int | None = None) -> None:
         """Let a tab look on: exactly what it missed, or everything."""
-        missed = [text for n, text in self._log if seq is not None and n > seq]
-        first = self._log[0][0] if self._log else self.seq + 1
-        if epoch == self.epoch and seq is not None and first <= seq + 1 and seq <= self.seq:
-            for text in missed:
-                tab.send(text)
-        else:
-            tab.send(events.Snapshot(seq=self.seq, draft=self.view()).model_dump_json(by_alias=True))
-        self.tabs.add(tab)
-        self.emit(events.Presence, tabs=len(self.tabs))
+        self.audience.join(tab, epoch, seq, self._whole)
 
     def leave(self, tab: Tab) -> None:
         """It looks no longer."""
-        if tab in self.tabs:
-            self.tabs.discard(tab)
-            self._left = time.monotonic()
-            self.emit(events.Presence, tabs=len(self.tabs))
-
-    @property
-    def alone_for(self) -> float:
-        """Seconds since the last tab left; 0 while somebody looks."""
-        return 0.0 if self.tabs else time.monotonic() - self._left
+        self.audience.leave(tab)
 
     def emit(self, kind: Callable[..., Any], **fields: Any) -> None:
-        """Number an event, remember it and send it to every tab."""
-        self.seq += 1
-        text = kind(seq=self.seq, **fields).model_dump_json(by_alias=True)
-        self._log.append((self.seq, text))
-        self._log_size += len(text)
-        while len(self._log) > _LOG_EVENTS or self._log_size > _LOG_SIZE:
-            self._log_size -= len(self._log.popleft()[1])
-        for tab in list(self.tabs):
-            tab.send(text)
+        """Say something to every tab."""
+        self.audience.emit(kind, **fields)
 
     def emit_state(self) -> None:
         """How it stands now."""
@@ -171,8 +133,8 @@ class Room:
         prompt = self.draft.tokenizer.decode(t.nodes[0].token_ids) if not t.messages else None
         return DraftView(
             id=self.id,
-            seq=self.seq,
-            epoch=self.epoch,
+            seq=self.audience.seq,
+            epoch=self.audience.epoch,
             rev=self.rev,
             mode=self.mode,
             status=self.draft.status,
@@ -198,6 +160,9 @@ class Room:
             flagged=self.office.desk.flags.get(self.id),
             seconds=self.seconds,
         )
+
+    def _whole(self) -> str:
+        return events.Snapshot(seq=self.audience.seq, draft=self.view()).model_dump_json(by_alias=True)
 
     # -- what commands are made of ---------------------------------------------------------------------------------
 
@@ -352,6 +317,9 @@ class Room:
     async def _follow(self, pump: Pump, base: Place) -> None:
         """Spool and show what arrives; at the end of its own accord, keep it."""
         async for batch in pump.batches():
+            if not batch:
+                self._say_silent()
+                continue
             await self._keep(pump, base, batch)
             self._stretch += batch
             patch = self._rendering.append([t.id for t in batch])
@@ -359,6 +327,8 @@ class Room:
             self._tokens += fresh
             self._send_patch(patch, fresh)
         self.rate, self.pump, self._following = pump.rate, None, None
+        if self.trouble == "backend_busy":
+            self.clear_trouble()
         if pump.error is not None:
             self.ended_by = "trouble"
             self.say_trouble(pump.error)
@@ -369,6 +339,11 @@ class Room:
         else:
             self.ended_by = "limit" if pump.count >= pump.limit else "context"
         self._resting = asyncio.create_task(self._at_rest())
+
+    def _say_silent(self) -> None:
+        if self.trouble is None:
+            self.trouble, message = silence(SILENCE)
+            self.emit(events.Trouble, code=self.trouble, message=message, passes=True)
 
     async def _keep(self, pump: Pump, base: Place, batch: list[Token]) -> None:
         ids, logprobs, shown = [t.id for t in batch], [t.logprob for t in batch], self.shown

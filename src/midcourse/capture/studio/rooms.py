@@ -122,7 +122,7 @@ class Rooms:
     async def sweep(self) -> None:
         """Stop streams nobody has looked at for a while, and later let go of their drafts."""
         for room in list(self.open_now.values()):
-            if room.alone_for < _STOP_AFTER:
+            if room.audience.alone_for < _STOP_AFTER:
                 continue
             async with room.lock:
                 try:
@@ -130,7 +130,7 @@ class Rooms:
                     await room.save_time()
                 except Refused:
                     continue
-            if room.alone_for > (_PRACTICE_KEPT if room.practice else _KEPT):
+            if room.audience.alone_for > (_PRACTICE_KEPT if room.practice else _KEPT):
                 self.open_now.pop(room.id, None)
 
     async def close(self) -> None:

@@ -146,9 +146,14 @@ class ModelView(Shape):
     """Name of the adapter that is on; None: the base."""
     weights: str | None = None
     backend: str = "local"
+    """`local`, or the dialect of the server that writes."""
     context: int | None = None
     token_ids: bool = True
-    """False: this server hides its ids, so that only whole answers can be compared."""
+    """False: this server hides its ids; they are found again from its text."""
+    alternatives: int = 20
+    """How many can be asked for at a place; 0: it tells of none."""
+    lacks: str = ""
+    """What this server cannot do, in one line; empty: it can do everything."""
 
 
 class DraftView(Shape):

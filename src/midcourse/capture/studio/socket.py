@@ -1,7 +1,7 @@
 """One tab's WebSocket: commands in, events out, never faster than the tab can take them.
 
-Commands of a tab are carried out one after the other. A tab that does not read is dropped; it reconnects and gets what
-it missed. It knows no draft beyond its room.
+Commands of a tab are carried out one after the other; only a look at what might stand there holds up none. A tab that
+does not read is dropped; it reconnects and gets what it missed. It knows no draft beyond its room.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ __all__ = ["Socket", "Visitor"]
 log = logging.getLogger("midcourse.studio")
 _QUEUE = 20_000
 _HELLO_WITHIN = 10.0
+_LOOKS = 4
+"""Looks of one tab that may be under way."""
 MOST_BYTES = 1_000_000
 """Size of one command."""
 
@@ -53,6 +55,7 @@ class Socket:
         self._queue: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE)
         self._room: Room | None = None
         self._bucket = Bucket(rate=50, burst=200)
+        self._looks: set[asyncio.Task[None]] = set()
 
     # -- out -------------------------------------------------------------------------------------------------------
 
@@ -92,6 +95,8 @@ class Socket:
             forget(self)
             if self._room is not None:
                 self._room.leave(self)
+            for look in self._looks:
+                look.cancel()
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await sending
@@ -139,7 +144,19 @@ class Socket:
             except ValidationError as error:
                 self._refuse(None, Refused("protocol", _first(error)))
                 continue
-            await self._do(command)
+            if isinstance(command, c.Alternatives | c.Ghost):
+                await self._look(command)
+            else:
+                await self._do(command)
+
+    async def _look(self, command: c.Alternatives | c.Ghost) -> None:
+        if len(self._looks) >= _LOOKS:
+            self._refuse(command.id, Refused("too_fast", "the model is still asked for other places", retry=True))
+            return
+        look = asyncio.create_task(self._do(command))
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+        await asyncio.sleep(0)  # it reads the text as it is now, before the next command
 
     async def _do(self, command: c.Command) -> None:
         if isinstance(command, c.Plain) and command.cmd == "ping":

@@ -1,8 +1,8 @@
 """What can go wrong while somebody writes, as a code for the page and a sentence for the person."""
 
-from midcourse.errors import InputError, MidcourseError, StoreError
+from midcourse.errors import InputError, MidcourseError, ServerError, StoreError
 
-__all__ = ["Refused", "refusal_of", "trouble_of"]
+__all__ = ["Refused", "refusal_of", "silence", "trouble_of"]
 
 
 class Refused(Exception):
@@ -21,9 +21,18 @@ def trouble_of(error: Exception) -> tuple[str, str]:
         return code, said
     if isinstance(error, InputError) and "at most" in said:
         return "context_full", said
+    if isinstance(error, ServerError):
+        return "backend_gone", f"{said}. The text is safe; Enter asks again"
     if isinstance(error, MidcourseError):
-        return "backend_gone", said
+        return "backend_cannot", said
     return "backend_gone", f"the model stopped with {type(error).__name__}; the text is safe: go on, or ask the admin"
+
+
+def silence(seconds: float) -> tuple[str, str]:
+    """Code and sentence of a model that has said nothing for a while."""
+    return "backend_busy", (
+        f"The model has said nothing for {seconds:g} s: it reads, or is busy. The text is safe; stop it, or wait."
+    )
 
 
 def refusal_of(error: MidcourseError) -> Refused:

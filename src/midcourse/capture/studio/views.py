@@ -1,5 +1,6 @@
 """A draft's tree as the page shows it: tokens, steers, branches. Pure functions; they change nothing."""
 
+import math
 from collections.abc import Sequence
 
 from midcourse.backends.protocol import Token
@@ -33,7 +34,7 @@ def arrived(tokenizer: TextTokenizer, tokens: Sequence[Token], ends: Sequence[in
             id=t.id,
             end=end,
             by="model",
-            logprob=round(t.logprob, 4),
+            logprob=_known(t.logprob),
             ends=t.id in tokenizer.eos,
             alternatives=tuple(alternative(tokenizer, *a) for a in t.alternatives) or None,
         )
@@ -55,7 +56,7 @@ def written(
             id=i,
             end=end,
             by="person" if author == "person" else "model",
-            logprob=None if logprob is None or author != "model" else round(logprob, 4),
+            logprob=_known(logprob) if author == "model" else None,
             ends=i in tokenizer.eos,
         )
         for (i, author, logprob), end in zip(rows[prompt + start :], ends[start:], strict=True)
@@ -104,6 +105,11 @@ def branches(tokenizer: TextTokenizer, trajectory: Trajectory, prompt: int, text
         )
         for node in trajectory.nodes
     )
+
+
+def _known(logprob: float | None) -> float | None:
+    """A server that does not tell a log-probability leaves one that is not a number."""
+    return None if logprob is None or math.isnan(logprob) else round(logprob, 4)
 
 
 def _short(tokenizer: TextTokenizer, token_ids: Sequence[int]) -> str:

@@ -28,7 +28,14 @@ class Loaded:
     ref: ModelRef
     """What is put on record as who wrote."""
     kind: str = "local"
+    """`local`, or the dialect of a server."""
     context: int | None = None
+    token_ids: bool = True
+    """Whether it tells the ids that it wrote."""
+    alternatives: int = 20
+    """How many it tells of at most."""
+    lacks: str = ""
+    """What it cannot do, in one line."""
 
 
 class Writer:
@@ -81,6 +88,9 @@ class Writer:
             weights=self._now.ref.weights,
             backend=self._now.kind,
             context=self._now.context,
+            token_ids=self._now.token_ids,
+            alternatives=self._now.alternatives,
+            lacks=self._now.lacks,
         )
 
     def switch(self, name: str | None) -> None:

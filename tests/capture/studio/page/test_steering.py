@@ -67,7 +67,7 @@ def test_digits_take_alternatives(studio: Callable[..., Any], tab: Callable[...,
     here = "midcourse.state.draft.doc.groups.items[midcourse.state.view.cursor].text"
     assert page.evaluate(here).strip() in "very"  # the least likely token of late
     others = page.locator("#alternatives button .word").all_inner_texts()
-    assert others[:2] == ["·the", "·very"] or others[0] == "·the"
+    assert others[0] == "·the"
     second = others[1].replace("·", " ")
     page.keyboard.press("2")
     until(page, "s.draft.mode === 'ended' && s.view.phase === 'pause'")

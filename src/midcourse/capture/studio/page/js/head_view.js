@@ -1,5 +1,6 @@
 /** The head of the page and what stands at its edges: what is the matter, who writes, how far the queue is, the tools. */
 import { byId, el, fill, put, seconds } from './dom.js';
+import { lacking } from './lacking.js';
 import { outgrown } from './outgrown.js';
 import { get } from './rest.js';
 
@@ -32,7 +33,7 @@ export class Head {
     const { link, trouble } = state;
     const live = link.status === 'live';
     const banner = byId('banner');
-    const says = live ? trouble?.message ?? outgrown(state, this.now.pace) : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
+    const says = live ? trouble?.message ?? (outgrown(state, this.now.pace) || lacking(state)) : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
     banner.hidden = !says;
     put(banner, says ?? '');
     banner.className = trouble && !trouble.passes ? 'banner bad' : live && !trouble ? 'banner hint' : 'banner';

@@ -11,6 +11,7 @@ export async function homePage(node, { go, studio, toast }) {
   const admin = studio.state.me?.role !== 'annotator';
   node.replaceChildren(...[
     el('h1', {}, open.length ? 'Where you stopped' : 'What shall it write?'),
+    studio.state.model?.lacks ? el('p', { class: 'lead', 'data-testid': 'lacks' }, studio.state.model.lacks) : null,
     open.length ? el('ul', { class: 'lines', 'data-testid': 'open-drafts' }, open.slice(0, 20).map(draftLine)) : null,
     queue && (queue.waiting || queue.practice_left) ? nextPrompt(queue, go) : null,
     ownPrompt(go, open.length || queue?.waiting),

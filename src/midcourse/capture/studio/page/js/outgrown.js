@@ -8,10 +8,10 @@ const FEW = 16; // tokens after which a rate says something
 /** What to say, or nothing: the model is slower than the person reads, or several texts wait for it. */
 export function outgrown({ draft, model }, pace) {
   if (!draft || (draft.model ?? model)?.backend !== 'local') return '';
-  if (draft.waiting >= MANY) return 'Several texts share this one model. It is time for a server that writes many at once, such as vLLM or llama.cpp.';
+  if (draft.waiting >= MANY) return 'Several texts share this one model. It is time for a server that writes many at once, such as vLLM or llama.cpp: midcourse studio --backend URL';
   const { doc, rate } = draft;
   if (!rate || doc.tokens.length < FEW) return '';
   const words = (rate * (doc.length / doc.tokens.length) * 60) / POINTS_A_WORD;
   const wanted = pace >= AS_IT_COMES ? READING : Math.min(pace, READING);
-  return words < wanted ? `The model writes ${Math.round(words)} words a minute, slower than one reads. A smaller model or a server such as vLLM or llama.cpp would be quicker.` : '';
+  return words < wanted ? `The model writes ${Math.round(words)} words a minute, slower than one reads. A smaller model would be quicker, or a server such as vLLM or llama.cpp: midcourse studio --backend URL` : '';
 }

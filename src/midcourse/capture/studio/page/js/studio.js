@@ -3,6 +3,7 @@
  */
 import { pointsIn, tokensIn } from './doc.js';
 import { alternativesAt, finished, intend, seenTokens, wire } from './intents.js';
+import { tellsAlternatives } from './lacking.js';
 import { IDLE, advance, recent } from './pace.js';
 import { START, reduce } from './state.js';
 import * as kept from './kept.js';
@@ -294,7 +295,7 @@ export class Studio {
   /** Alternatives of a place that came without them are asked for. */
   wantAlternatives() {
     const { draft, view } = this.state;
-    if (!draft || view.phase !== 'pause' || alternativesAt(this.state)) return;
+    if (!draft || view.phase !== 'pause' || !tellsAlternatives(this.state) || alternativesAt(this.state)) return;
     const token = tokensIn(draft.doc, view.cursor);
     const own = draft.doc.tokens.items[token];
     if (token && draft.doc.tokens.items[token - 1].ends) return;
