@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from served import serve
 
-from midcourse.backends.remote import DIALECTS
-from midcourse.capture.studio import pump
+from midcourse.backends.remote import DIALECTS, Ability, Report, probe
+from midcourse.capture.studio import elsewhere, pump
 from midcourse.capture.studio.elsewhere import Server, server_loader
 from midcourse.errors import InputError, ServerError
 from midcourse.tokens import TextTokenizer
@@ -79,7 +79,10 @@ def test_what_a_server_does_not_tell_is_no_number(tokenizer, tmp_path):
         model = page.welcome["model"]
         assert model["backend"] == "ollama"
         assert not model["token_ids"]
-        assert model["lacks"] == "tiny on ollama cannot continue token ids, tell token ids, rule tokens out."
+        assert model["lacks"] == (
+            "tiny on ollama reads its text anew each time, does not name its tokens, cannot be forbidden a word (the "
+            "likeliest other stands in place of a rejected one)."
+        )
         page.do("accept", shown=len(page.draft["tokens"]))
     (tmp_path / "other").mkdir()
     with serving("vllm", tokenizer) as server, studio(tmp_path / "other", server, tokenizer) as served:
@@ -180,6 +183,15 @@ def test_an_adapter_is_switched_on_at_the_server(tokenizer, tmp_path):
             assert served.client().get("api/adapters").json()["active"] is None
         with pytest.raises(InputError, match="writes with what it serves"):
             server_loader(Server(server.url), tokenizer)(tmp_path / "runs" / "one")
+
+
+def test_everything_that_may_be_missing_has_words(tokenizer):
+    abilities = tuple(Ability(name, False, "") for name in elsewhere._SAID)
+    said = elsewhere.lacks(Report("http://x", "openai", "m", False, abilities))
+    assert said.count(", ") == len(abilities) - 1
+    with serving("vllm", tokenizer) as server:
+        names = {a.name for a in probe(server.url, tokenizer=tokenizer).abilities}
+    assert set(elsewhere._SAID) == names - {"read with this tokenizer"}  # that one is refused at the start
 
 
 def test_a_server_that_is_not_there_is_refused_at_the_start(tokenizer):

@@ -13,7 +13,17 @@ from midcourse.errors import InputError
 from midcourse.tokens import TextTokenizer
 from midcourse.types import ModelRef
 
-__all__ = ["Server", "server_loader"]
+__all__ = ["Server", "lacks", "server_loader"]
+
+_SAID = {
+    "continue token ids": "reads its text anew each time",
+    "tell token ids": "does not name its tokens",
+    "tell log-probabilities": "does not tell how sure it is",
+    "tell alternatives": "tells no alternatives",
+    "rule tokens out": "cannot be forbidden a word (the likeliest other stands in place of a rejected one)",
+    "repeat a draw by its seed": "repeats no draw",
+}
+"""What a probe finds missing, for people who know nothing of servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +82,5 @@ def server_loader(
 
 def lacks(report: Report) -> str:
     """What whoever steers should know of the server, in one line; empty where it can do everything."""
-    cannot = report.lacking()
-    return f"{report.model} on {report.dialect} cannot {', '.join(cannot)}." if cannot else ""
+    said = [_SAID[name] for name in report.lacking() if name in _SAID]
+    return f"{report.model} on {report.dialect} {', '.join(said)}." if said else ""
