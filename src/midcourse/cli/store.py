@@ -15,6 +15,8 @@ from midcourse.cli.steers import StoreOption, Tokenizers, verify
 from midcourse.errors import InputError, MidcourseError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from midcourse.store import Store
     from midcourse.types import Trajectory
 
@@ -46,7 +48,7 @@ def migrate(store: StoreOption = None) -> None:
 def purge(
     store: StoreOption = None,
     author: Annotated[
-        str | None, typer.Option(help="Texts in which this annotator (or client key) had a hand.")
+        str | None, typer.Option(help="Texts in which this annotator, or client of the proxy, had a hand.")
     ] = None,
     since: Annotated[datetime | None, typer.Option(help="Texts made from then on, UTC.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Texts made before then, UTC.")] = None,
@@ -68,6 +70,7 @@ def purge(
         midcourse store purge --text "my address" --yes
     """
     from midcourse.capture.studio.journal import forget
+    from midcourse.store import exchanges, reviews
 
     if author is None and since is None and until is None and text is None:
         raise InputError("purge needs to know what: give --author, --since, --until or --text")
@@ -78,19 +81,32 @@ def purge(
             ids = list(_holding(opened, ids, text, Tokenizers(model), console))
         found = list(opened.trajectories(ids=ids)) if ids else []
         steers = [s for t in found for s in t.steers]
+        with opened.snapshot() as connection:
+            said_by = {"client": author, "since": _unix(since), "until": _unix(until), "text": text}
+            passed = exchanges.find(connection, **said_by)  # type: ignore[arg-type]
+            seen = reviews.find(connection, **said_by, trajectories=ids)  # type: ignore[arg-type]
         others = sum(author not in (s.annotator, t.annotator) for t in found for s in t.steers) if author else 0
         said = f"{len(found)} texts with {len(steers)} steers" + (f", {others} of them by others" if others else "")
-        if not found and author is not None:
+        if passed or seen:
+            said += f", {len(passed)} exchanges and {len(seen)} reviews of the proxy"
+        elif not found and author is not None:
             said = f"only the name {author} in reviews and studio records (no text matches)"
-        if not found and author is None:
+        if not found and not passed and not seen and author is None:
             raise InputError(f"nothing in {opened.name} matches; nothing was changed")
         if not yes and not typer.confirm(f"Delete {said} from {opened.name} for good?", err=True):
             raise InputError("nothing was deleted")
-        done = opened.purge(ids, author=author, why=why, also=lambda c: forget(c, ids, author))
+
+        def also(connection: "Connection") -> None:
+            forget(connection, ids, author)
+            exchanges.bury(connection, passed, why)
+            reviews.delete(connection, seen)
+
+        done = opened.purge(ids, author=author, why=why, also=also)
         place = opened.name
     if as_json:
         made = [{"kind": h.kind, "where": h.where, "at": h.at} for h in done.handed_out]
         gone = {"trajectories": done.trajectories, "steers": done.steers, "nodes": done.nodes}
+        gone |= {"exchanges": len(passed), "reviews": len(seen)}
         typer.echo(json.dumps({**gone, "handed_out": made, "backups": _backups(place)}))
         return
     typer.echo(f"Deleted {said}; {done.nodes} nodes that nothing else used.")

@@ -11,7 +11,18 @@ import sqlalchemy as sa
 
 from midcourse.errors import StoreError
 from midcourse.store import dialects
-from midcourse.store.schema import SINCE, VERSION, handed_out, meta, metadata, tombstone
+from midcourse.store.schema import (
+    SINCE,
+    VERSION,
+    consent,
+    exchange,
+    handed_out,
+    meta,
+    metadata,
+    review,
+    review_state,
+    tombstone,
+)
 
 __all__ = ["STEPS", "migrate", "prepare"]
 
@@ -28,7 +39,16 @@ def _remember_what_left(connection: sa.Connection) -> None:
     metadata.create_all(connection, tables=[tombstone, handed_out])
 
 
-STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _say_what_is_taught, 2: _remember_what_left}
+def _listen_to_others(connection: sa.Connection) -> None:
+    """Until version 4 nothing was kept of what passes between other programs and a model server."""
+    metadata.create_all(connection, tables=[consent, exchange, review, review_state])
+
+
+STEPS: dict[int, Callable[[sa.Connection], None]] = {
+    1: _say_what_is_taught,
+    2: _remember_what_left,
+    3: _listen_to_others,
+}
 """By schema version: what leads from it to the next."""
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from midcourse.store import schema
 from midcourse.store.reading import chunks
 
-__all__ = ["HandedOut", "Purged", "buried", "find", "forget", "handed_out", "purge", "record"]
+__all__ = ["HandedOut", "Purged", "buried", "find", "forget", "handed_out", "last", "person", "purge", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def find(
 
     Args:
         connection: Open.
-        author: Annotator of the trajectory or of one of its steers.
+        author: Annotator of the trajectory or of one of its steers; a client with whoever stands behind it.
         since: Unix time; a trajectory that names no time of its own counts from when it was stored.
         until: Unix time, exclusive.
     """
@@ -58,14 +58,18 @@ def find(
     made = sa.func.coalesce(t.created, stored)
     query = sa.select(t.id).order_by(t.seq)
     if author is not None:
-        query = query.where(
-            sa.or_(t.annotator == author, t.id.in_(sa.select(s.trajectory).where(s.annotator == author)))
-        )
+        theirs = sa.select(s.trajectory).where(person(s.annotator, author))
+        query = query.where(sa.or_(person(t.annotator, author), t.id.in_(theirs)))
     if since is not None:
         query = query.where(made >= since)
     if until is not None:
         query = query.where(made < until)
     return list(connection.execute(query).scalars())
+
+
+def person(column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[bool]:
+    """Whether a column names somebody, or somebody behind this client (`client/…`)."""
+    return sa.or_(column == name, column.startswith(f"{name}/", autoescape=True))
 
 
 def purge(connection: sa.Connection, ids: Sequence[str], why: str | None) -> Purged:
@@ -112,6 +116,11 @@ def buried(connection: sa.Connection, kind: str, ids: set[str]) -> set[str]:
         for part in chunks(sorted(ids))
         for i in connection.execute(sa.select(t.id).where(t.kind == kind, t.id.in_(part))).scalars()
     }
+
+
+def last(connection: sa.Connection) -> int:
+    """Number of the newest tombstone: whoever remembers stored texts forgets them when it changes."""
+    return int(connection.execute(sa.select(sa.func.max(schema.tombstone.c.seq))).scalar() or 0)
 
 
 def record(connection: sa.Connection, kind: str, where: str, trajectories: Sequence[str]) -> None:

@@ -39,7 +39,8 @@ def resolve_id(connection: sa.Connection, table: sa.Table, prefix: str) -> str:
     near = sa.select(column).where(column.startswith(prefix, autoescape=True)).order_by(table.c.seq)
     found = [i for i in connection.execute(near).scalars() if i.startswith(prefix)] if prefix else []
     if not found:
-        raise InputError(f"the store has no {table.name} {prefix!r}: `midcourse steers list` shows what there is")
+        lists = "proxy inbox list" if table.name == "review" else "steers list"
+        raise InputError(f"the store has no {table.name} {prefix!r}: `midcourse {lists}` shows what there is")
     if len(found) > 1:
         raise InputError(f"{len(found)} {table.name} ids begin with {prefix!r}: give more of it, e.g. {found[0]}")
     return str(found[0])

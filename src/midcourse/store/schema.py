@@ -15,11 +15,15 @@ import sqlalchemy as sa
 __all__ = [
     "SINCE",
     "VERSION",
+    "consent",
+    "exchange",
     "handed_out",
     "meta",
     "metadata",
     "node",
     "rejected",
+    "review",
+    "review_state",
     "steer",
     "steer_state",
     "tombstone",
@@ -28,7 +32,7 @@ __all__ = [
     "use",
 ]
 
-VERSION = 3
+VERSION = 4
 """Number of this layout; a step in `migrations.STEPS` leads from each older one."""
 SINCE = "0.1.0"
 """The first release that reads this layout, named to someone whose Midcourse is too old for a store."""
@@ -238,4 +242,55 @@ handed_out = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("trajectories", Json, nullable=False),
     comment="exports and adapters that were made of the store, and of what",
+)
+
+consent = sa.Table(
+    "consent",
+    metadata,
+    _seq(),
+    sa.Column("kind", sa.String, nullable=False, comment="client or model"),
+    sa.Column("name", Words, nullable=False, comment="a client's HMAC, or a model as it is asked for"),
+    sa.Column("allowed", sa.Boolean, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    comment="whose generations the proxy may keep; the newest record of a name counts, without one the answer is no",
+)
+
+exchange = sa.Table(
+    "exchange",
+    metadata,
+    _seq(),
+    sa.Column("id", sa.String, nullable=False, unique=True),
+    sa.Column("client", sa.String, nullable=False, index=True),
+    sa.Column("chat", sa.String),
+    sa.Column("model", Words),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("value", Json, nullable=False),
+    comment="what a client asked through the proxy and what the model wrote; deleted when its time is over",
+)
+
+review = sa.Table(
+    "review",
+    metadata,
+    _seq(),
+    sa.Column("id", sa.String, nullable=False, unique=True),
+    sa.Column("client", sa.String, nullable=False, index=True),
+    sa.Column("model", Words),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("certain", sa.Boolean, nullable=False),
+    sa.Column("why", Words, nullable=False),
+    sa.Column("value", Json, nullable=False),
+    comment="the inbox: steers that were recognised and wait for somebody to say that they are",
+)
+
+review_state = sa.Table(
+    "review_state",
+    metadata,
+    _seq(),
+    sa.Column("review", sa.ForeignKey("review.id"), nullable=False, index=True),
+    sa.Column("state", sa.String, nullable=False, comment="accepted or rejected"),
+    sa.Column("by", Words),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("trajectory", sa.String, comment="what it became"),
+    comment="decisions; the newest of a review counts, without one it is open",
 )
