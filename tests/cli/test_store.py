@@ -149,3 +149,32 @@ def test_migrate_and_verify(desk: Path) -> None:
     assert "there is no store" in run("store", "migrate", "--store", desk / "no.db", code=2).stderr
     (desk / "text.db").write_text("hello " * 1000)
     assert "not a database" in run("store", "migrate", "--store", desk / "text.db", code=2).stderr
+
+
+def test_a_backup_is_brought_back_with_the_studios_records(desk: Path) -> None:
+    with Store(desk / "a.db") as store:
+        Journal(store).add("queue", {"prompt": "p"})
+        before = list(store.trajectories())
+    said = run("store", "backup", desk / "kept.bak", "--store", desk / "a.db").output
+    assert "every hash is right" in said
+    assert "already" in run("store", "backup", desk / "kept.bak", "--store", desk / "a.db", code=2).output
+    run("store", "restore", desk / "kept.bak", "--store", desk / "b.db")
+    with Store(desk / "b.db") as store:
+        assert list(store.trajectories()) == before
+        assert [e.kind for e in Journal(store).since()] == ["queue"]
+    assert (
+        "holds something already" in run("store", "restore", desk / "kept.bak", "--store", desk / "b.db", code=2).output
+    )
+    assert not list(desk.glob("*.part*"))
+
+
+def test_a_backup_beside_the_store_is_named_by_the_time_and_by_a_purge(desk: Path) -> None:
+    run("store", "backup", "--store", desk / "a.db")
+    (made,) = desk.glob("a.db.*Z.bak")
+    assert str(made) in run("store", "purge", "--author", "ben", "--yes", "--store", desk / "a.db").output
+
+
+def test_a_copy_of_a_store_onto_itself_is_refused(desk: Path) -> None:
+    assert "two stores" in run("store", "copy", desk / "a.db", desk / "a.db", code=2).output
+    assert "no store" in run("store", "copy", desk / "none.db", desk / "c.db", code=2).output
+    assert not (desk / "c.db").exists()

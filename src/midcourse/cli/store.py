@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from midcourse.cli.copying import backup, copy, restore
 from midcourse.cli.reading import model_ref
 from midcourse.cli.steers import StoreOption, Tokenizers, verify
 from midcourse.errors import InputError, MidcourseError
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Care for a store: verify, migrate, purge, derive it for another model.", no_args_is_help=True)
-app.command()(verify)
+app = typer.Typer(
+    help="Care for a store: verify, back up, move, migrate, purge, derive it for another model.", no_args_is_help=True
+)
+for command in (verify, backup, restore, copy):
+    app.command()(command)
 
 
 @app.command()

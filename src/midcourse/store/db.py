@@ -12,7 +12,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from midcourse.errors import InputError, StoreError
-from midcourse.store import checks, dialects, migrations, purge, reading, schema, writing
+from midcourse.store import checks, copying, dialects, migrations, purge, reading, schema, writing
 from midcourse.types import Node, Place, Rejected, State, Status, Steer, Trajectory
 
 __all__ = ["Store"]
@@ -200,6 +200,31 @@ class Store:
     def snapshot(self) -> AbstractContextManager[sa.Connection]:
         """A connection to read such records."""
         return self._read()
+
+    # -- to another place --------------------------------------------------------------------------------------------
+
+    def copy_to(
+        self,
+        target: "Store",
+        *,
+        also: Sequence[sa.MetaData] = (),
+        begun: Callable[[int], Callable[[int], None]] = lambda _: lambda _: None,
+    ) -> dict[str, int]:
+        """Copy everything, as it is at this moment, into an empty store: all or nothing.
+
+        Args:
+            target: On whatever database.
+            also: Tables that others keep in this database, see `copying.copy_tables`.
+            begun: Called with the number of rows; what it returns is called with the numbers done.
+
+        Returns:
+            Rows by table.
+
+        Raises:
+            StoreError: The target holds something already.
+        """
+        with dialects.clear_errors(self.url), copying.one_moment(self._engine) as source, target._write() as connection:
+            return copying.copy_tables(source, connection, also=also, done=begun(copying.count_rows(source, also)))
 
     # -- what leaves -------------------------------------------------------------------------------------------------
 

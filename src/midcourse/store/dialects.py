@@ -22,6 +22,7 @@ __all__ = [
     "damage",
     "insert_new",
     "lone",
+    "number_on",
     "read_url",
     "schema_lock",
     "vacuum",
@@ -102,6 +103,15 @@ def schema_lock(connection: sa.Connection) -> None:
     """Let one connection at a time create or change tables, until its transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(6841117)")
+
+
+def number_on(connection: sa.Connection, table: sa.Table) -> None:
+    """After rows came in with their own `seq`: the next one goes on after the last, as in SQLite by itself."""
+    if connection.dialect.name == "postgresql" and "seq" in table.c:
+        last = connection.execute(sa.select(sa.func.max(table.c.seq))).scalar_one()
+        if last is not None:
+            sequence = sa.func.pg_get_serial_sequence(f'"{table.name}"', "seq")
+            connection.execute(sa.select(sa.func.setval(sequence, last)))
 
 
 def damage(connection: sa.Connection) -> list[str]:

@@ -18,13 +18,13 @@ from midcourse.store.db import Store
 from midcourse.store.schema import Json
 from midcourse.types import Place
 
-__all__ = ["Entry", "Journal", "Spooled", "forget"]
+__all__ = ["TABLES", "Entry", "Journal", "Spooled", "forget"]
 
-_metadata = sa.MetaData()
+TABLES = sa.MetaData()
 _Seq = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _entries = sa.Table(
     "studio_journal",
-    _metadata,
+    TABLES,
     sa.Column("seq", _Seq, primary_key=True, autoincrement=True),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("by", sa.String),
@@ -33,7 +33,7 @@ _entries = sa.Table(
 )
 _spool = sa.Table(
     "studio_spool",
-    _metadata,
+    TABLES,
     sa.Column("seq", _Seq, primary_key=True, autoincrement=True),
     sa.Column("draft", sa.String, nullable=False, index=True),
     sa.Column("node", sa.String, nullable=False),
@@ -44,7 +44,7 @@ _spool = sa.Table(
 )
 _notes = sa.Table(
     "studio_note",
-    _metadata,
+    TABLES,
     sa.Column("key", sa.String, primary_key=True),
     sa.Column("value", Json, nullable=False),
     comment="uncommitted typing and the like: the only rows that are overwritten",
@@ -81,7 +81,7 @@ class Journal:
         """Make the tables if they are not there."""
         self._store = store
         with store.transaction() as connection:
-            _metadata.create_all(connection)
+            TABLES.create_all(connection)
 
     # -- entries ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,116 @@
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+
+from midcourse.errors import StoreError
+from midcourse.store import Store, copying, schema
+from midcourse.types import Trajectory
+
+from .trees import small, trajectories
+
+Place = Callable[[], str]
+
+
+def _everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    with store.snapshot() as connection:
+        tables = [t for t in schema.metadata.sorted_tables if t is not schema.meta]
+        return {t.name: [tuple(r) for r in connection.execute(sa.select(t).order_by(t.c.seq))] for t in tables}
+
+
+def _filled(url: str) -> Store:
+    store = Store(url)
+    store.add_many([small("a"), small("b", prompt=4, split="train"), small("gone", prompt=5)])
+    store.set_state("a-0", "withdrawn", by="ann")
+    store.record_handed_out("export", "x.jsonl", ["a"])
+    store.purge(["gone"], why="asked for")
+    return store
+
+
+def test_a_copy_holds_every_record_in_its_order_and_goes_on(place: Place, tmp_path: Path) -> None:
+    with _filled(place()) as source, Store(place()) as target, Store(tmp_path / "third.db") as third:
+        rows = source.copy_to(target)
+        assert rows["trajectory"] == 2
+        assert rows["steer_state"] == 1
+        target.copy_to(third)  # back to SQLite, wherever it came from
+        assert _everything(source) == _everything(target) == _everything(third)
+        assert list(third.trajectories()) == list(source.trajectories())
+        assert target.verify() == []
+        assert not target.add(small("gone", prompt=5))
+        assert target.add(small("new", prompt=8))  # a new row gets a number of its own
+        assert [t.id for t in target.trajectories()] == ["a", "b", "new"]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=trajectories())
+def test_whatever_can_be_stored_arrives_as_it_was(made: Trajectory, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("copy")
+    with Store(folder / "a.db") as source, Store(folder / "b.db") as target:
+        source.add(made)
+        source.copy_to(target)
+        assert _everything(source) == _everything(target)
+
+
+def test_a_store_that_holds_something_is_left_as_it_is(place: Place) -> None:
+    with _filled(place()) as source, Store(place()) as target:
+        target.add(small("mine", prompt=9))
+        before = _everything(target)
+        with pytest.raises(StoreError, match="holds something already"):
+            source.copy_to(target)
+        assert _everything(target) == before
+
+
+def test_what_is_written_meanwhile_is_not_half_in_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "ROWS", 1)
+    with _filled(place()) as source, Store(place()) as target:
+        before = _everything(source)
+        wrote = threading.Event()
+
+        def begun(rows: int) -> Callable[[int], None]:
+            assert rows == sum(map(len, before.values()))
+
+            def write(_: int) -> None:
+                if not wrote.is_set():
+                    with Store(source.url.render_as_string(hide_password=False)) as other:
+                        other.add(small("late", prompt=6))
+                    wrote.set()
+
+            return write
+
+        source.copy_to(target, begun=begun)
+        assert wrote.is_set()
+        assert _everything(target) == before
+        assert [t.id for t in source.trajectories()] == ["a", "b", "late"]
+
+
+def test_a_copy_that_breaks_off_leaves_nothing(place: Place) -> None:
+    def begun(_: int) -> Callable[[int], None]:
+        def stop(_: int) -> None:
+            raise KeyboardInterrupt
+
+        return stop
+
+    with _filled(place()) as source, Store(place()) as target:
+        with pytest.raises(KeyboardInterrupt):
+            source.copy_to(target, begun=begun)
+        assert not any(_everything(target).values())
+
+
+def test_tables_of_others_come_along(tmp_path: Path) -> None:
+    others = sa.MetaData()
+    notes = sa.Table("notes", others, sa.Column("key", sa.String, primary_key=True))
+    nowhere = sa.MetaData()
+    sa.Table("nowhere", nowhere, sa.Column("key", sa.String, primary_key=True))
+    with _filled(str(tmp_path / "a.db")) as source, Store(tmp_path / "b.db") as target:
+        with source.transaction() as connection:
+            notes.create(connection)
+            connection.execute(notes.insert(), [{"key": "x"}])
+        assert source.copy_to(target, also=[others, nowhere])["notes"] == 1
+    raw = sqlite3.connect(tmp_path / "b.db")
+    assert raw.execute("SELECT key FROM notes").fetchall() == [("x",)]
+    assert not raw.execute("SELECT name FROM sqlite_master WHERE name='nowhere'").fetchall()
+    raw.close()
