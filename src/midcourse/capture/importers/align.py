@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-__all__ = ["Edit", "align", "changed", "words"]
+__all__ = ["KEPT_WORDS", "Edit", "align", "changed", "is_word", "repairs", "words"]
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNIT = re.compile(rf"\s*(?:[{_CJK}]|[^\W{_CJK}]+(?:['’\-][^\W{_CJK}]+)*|[^\w\s])|\s+\Z")
 """A word or a mark with the white space before it; in scripts without spaces, a character."""
+KEPT_WORDS = 2
+"""Words of the original's own ending that must stand for a change to be a local repair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def align(original: str, corrected: str, *, gap: int = 2) -> list[Edit]:
     for tag, a, b, c, d in blocks:
         if tag == "equal":
             continue
-        if merged and sum(_is_word(w) for w in was[merged[-1][1] : a]) < gap:
+        if merged and sum(is_word(w) for w in was[merged[-1][1] : a]) < gap:
             merged[-1][1], merged[-1][3] = b, d
         else:
             merged.append([a, b, c, d])
@@ -60,7 +62,20 @@ def changed(original: str, corrected: str, edits: list[Edit]) -> float:
     return touched / total if total else 0.0
 
 
-def _is_word(unit: str) -> bool:
+def repairs(original: str, corrected: str) -> list[Edit]:
+    """The edits before the original's own ending, if enough of it still stands; none where the rest was dropped.
+
+    What was added behind the ending is no repair and is left out.
+    """
+    edits = align(original, corrected)
+    if edits and edits[-1].start == len(original):
+        edits = edits[:-1]  # the text goes on behind the ending
+    ending = original[edits[-1].end :] if edits else ""
+    return edits if sum(map(is_word, words(ending))) >= KEPT_WORDS else []
+
+
+def is_word(unit: str) -> bool:
+    """Whether there is a letter or a digit in it."""
     return any(c.isalnum() for c in unit)
 
 

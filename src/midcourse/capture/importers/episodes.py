@@ -7,7 +7,7 @@ one a row. It knows no session and no tokens.
 from dataclasses import dataclass
 from typing import Any
 
-from midcourse.capture.importers.align import Edit, align, words
+from midcourse.capture.importers.align import repairs
 from midcourse.capture.importers.columns import record_of, text_at, value_at
 from midcourse.errors import InputError
 from midcourse.rows.row import SteerRow, check_text
@@ -16,8 +16,6 @@ from midcourse.types import Kind
 __all__ = ["Episode", "Outcome", "outcome", "read_episode"]
 
 ACTIONS = ("kept", "cut", "deleted", "dismissed")
-KEPT_WORDS = 2
-"""Words of the model's own ending that must stand for a cut to be a local repair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def outcome(episode: Episode, before: str, *, dismissed: bool = False, trailing:
     if episode.cut == len(episode.model_text) or (episode.trailing_only and not trailing):
         return Outcome(text, own)
     put = episode.human_text.rstrip()
-    edits = _repairs(episode.model_text, text.rstrip()) if put else []
+    edits = repairs(episode.model_text, text.rstrip()) if put else []
     if not edits:
         kept = before + episode.model_text[: episode.cut]
         cut_off = (episode.model_text[episode.cut :],)
@@ -127,16 +125,6 @@ def outcome(episode: Episode, before: str, *, dismissed: bool = False, trailing:
         for e in edits
     )
     return Outcome(text, ((stands, len(text)),) if stands < len(text) else (), rows)
-
-
-def _repairs(was: str, now: str) -> list[Edit]:
-    """The edits before the model's own ending, if enough of it still stands; else none."""
-    edits = align(was, now)
-    if edits and edits[-1].start == len(was):
-        edits = edits[:-1]  # the writer went on behind the ending
-    ending = was[edits[-1].end :] if edits else ""
-    enough = sum(any(c.isalnum() for c in word) for word in words(ending)) >= KEPT_WORDS
-    return edits if enough else []
 
 
 def _row(

@@ -1,49 +1,26 @@
 """Whether a request shows that a person corrected what the model wrote before: cut, changed or extended it.
 
-A request is compared with the generations of the same person. It knows text only: no HTTP, no token ids, no store.
+A request is compared with the generations of the same person. A steer needs a person's hand: what clients do by
+themselves (trimming, fixed beginnings, names, next turns, titles) is told apart, and what may be either is not certain.
+It knows text only: no HTTP, no token ids, no store.
+
+    recognise ──> chats, prompts ──> shown ──> compare ──> importers.align
+                       └───────────> tasks       └───────> plain
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from midcourse.capture.proxy.chats import chat
 from midcourse.capture.proxy.exchange import Asked, Exchange
+from midcourse.capture.proxy.prompts import prompted
+from midcourse.capture.proxy.recognition import Edit, Found, Recognition, RecognitionKind
+from midcourse.capture.proxy.shown import Shown, resolve
+from midcourse.capture.proxy.tasks import side_task
 
 __all__ = ["Edit", "Recognition", "RecognitionKind", "recognise"]
 
-RecognitionKind = Literal["cut", "changed", "extended", "same", "regenerated", "history_edit", "new", "side_task"]
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One place where a person corrected the text of one generation."""
-
-    exchange: str
-    """Whose text it is: the exchange that wrote the words."""
-    turn: int
-    """Where the corrected text stands in the request: index of its turn, `len(turns)` of the prefill."""
-    start: int
-    """Character of the assistant's text at which it begins. That text is the prefill and then what the model wrote
-    (chat), or what the model wrote behind the prompt (`completions`)."""
-    was: str
-    """What the model had written there; to the end of its text where nothing of it was kept. Empty: only inserted."""
-    put: str
-    """What stands there now; empty: only cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recognition:
-    """What a request shows."""
-
-    kind: RecognitionKind
-    exchange: str | None = None
-    """The generation that it goes on from; None: none that is known."""
-    edits: tuple[Edit, ...] = ()
-    """What was corrected, left to right, earlier turns first; only of `cut`, `changed`, `extended`, `history_edit`."""
-    certain: bool = False
-    """Whether a person's hand is plain; otherwise it belongs in the inbox."""
-    why: str = ""
-    """The reason, in a few words that a person can read."""
+GAP = 1.0
+"""Seconds after the end of a generation before which no person has read, corrected and sent it."""
 
 
 def recognise(
@@ -58,4 +35,24 @@ def recognise(
         exact: Count only generations whose earlier turns stand in the request word for word: where it is not known
             that the person is the same.
     """
-    return Recognition("new", why="not compared yet")
+    task = side_task(asked)
+    if task:
+        return Recognition("side_task", certain=True, why=f"the client asks for {task}")
+    known = [e for e in earlier if e.asked.route == asked.route and not side_task(e.asked)]
+    shown = [Shown(e, n) for n, e in enumerate(known)]
+    if asked.route == "completions":
+        prompt = "".join(t.content for t in asked.turns)
+        found = prompted(prompt, shown, exact=exact)
+    else:
+        found = chat(resolve(asked), shown, exact=exact)
+    return _judged(found, known, at)
+
+
+def _judged(found: Found, known: Sequence[Exchange], at: float | None) -> Recognition:
+    """The recognition, certain where nothing speaks against a person's hand."""
+    ended = next((e.at for e in known if e.id == found.exchange), None)
+    if found.edits and at is not None and ended is not None and at - ended < GAP:
+        found.doubts.append("it came sooner than a person reads")
+    doubts = list(dict.fromkeys(found.doubts))
+    why = "; but ".join([found.why, *doubts])
+    return Recognition(found.kind, found.exchange, tuple(found.edits), not doubts, why)
