@@ -101,7 +101,7 @@ def _best(request: Request, near: Sequence[Shown], shown: Sequence[Shown], now: 
         if first is not None and at != fork:
             continue  # another text, or another place of it
         found = _found(difference, s, shown, now, request.place, thoughts)
-        if found.edits or difference.manner == "same":
+        if found.edits or difference.manner in ("same", "repaired"):
             return found
         if first is None:
             first, fork = found, at

@@ -57,7 +57,7 @@ def compare(was: str, now: str, base: int = 0, *, stopped: bool = False) -> Diff
     edit = Edit(fork, len(was), fork, len(now))
     if not is_word(left[fork:]):  # the sentence was carried on
         return Difference("extended", (edit,), doubt)
-    return Difference("changed", (edit,), doubt or _rewritten(left, fork, base))
+    return Difference("changed", (edit,), doubt or _rewritten(left, fork))
 
 
 def hunks(was: str, now: str) -> list[Edit]:
@@ -101,6 +101,5 @@ def _word_start(left: str, right: str, shared: int) -> int:
     return min(at, shared)
 
 
-def _rewritten(left: str, fork: int, base: int) -> str:
-    kept, all_of_it = fork - base, len(left) - base
-    return "hardly anything was kept" if kept < LITTLE and kept < SHARE * all_of_it else ""
+def _rewritten(left: str, fork: int) -> str:
+    return "hardly anything was kept" if fork < LITTLE and fork < SHARE * len(left) else ""
