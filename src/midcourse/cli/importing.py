@@ -1,8 +1,10 @@
 """`midcourse import`: steers and other examples from files into the store, each bad row named and passed over."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,258 +12,248 @@ from midcourse.cli.import_run import Options, run_import
 from midcourse.cli.reading import columns_of
 
 if TYPE_CHECKING:
-    from midcourse.cli.import_run import Found
-    from midcourse.tokens import TextTokenizer
+    from midcourse.capture.importers.files import Reader
 
 app = typer.Typer(
-    help="Bring steers in: rows you wrote, or data sets of corrections, preferences, instructions and text.",
+    help="Bring steers in: rows you wrote, data sets, and exports of chat programs and annotation tools.",
     no_args_is_help=True,
 )
 
-Paths = Annotated[list[Path], typer.Argument(help="Files (.jsonl, .csv, .tsv, .parquet) or folders of them.")]
-Model = Annotated[str, typer.Option(help="Whose tokenizer: `builtin`, a model folder, or a hub id.")]
-StorePath = Annotated[
-    str | None, typer.Option("--store", help="Store path or URL; default MIDCOURSE_STORE or ./midcourse.db.")
-]
-Split = Annotated[str | None, typer.Option(help="train, dev or test, for rows that name none.")]
-Check = Annotated[bool, typer.Option("--check", help="Show three steers and what would be skipped; store nothing.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row; what was complete stays stored.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Map = Annotated[
     list[str] | None, typer.Option("--map", help="Rename a column, e.g. chosen=fix; a path for nested ones: a.b.")
 ]
 Chat = Annotated[bool, typer.Option("--chat", help="Wrap plain-text prompts as a user's message.")]
 Template = Annotated[str | None, typer.Option(help="The prompt as a text with {columns} of the file.")]
-Advance = Callable[[Path, int], None]
+Gap = Annotated[int, typer.Option(help="Edits with fewer kept words than this between them become one.")]
+MaxChange = Annotated[
+    float, typer.Option(help="Share of the text that edits may touch; above it: a pair of whole answers.")
+]
+EditsOnly = Annotated[
+    bool, typer.Option("--edits-only", help="No pairs of whole answers: only versions that were edited.")
+]
+Question = Annotated[str | None, typer.Option(help="Which question or text area, where there are several.")]
+Importer = Callable[..., Any]
+"""From files and a tokenizer, with `split` and `advance`, to what is found."""
+Formats = Callable[[], "dict[str, Reader]"]
 
 
-@app.command("steers")
-def steers(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
-    map_: Map = None,
-    chat: Chat = False,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
+def _shared(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of them.", show_default=False)],
+    model: Annotated[str, typer.Option(help="Whose tokenizer: `builtin`, a model folder, or a hub id.")] = "builtin",
+    store: Annotated[
+        str | None, typer.Option("--store", help="Store path or URL; default MIDCOURSE_STORE or ./midcourse.db.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="train, dev or test, for rows that name none.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Show three steers and what would be skipped; store nothing.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first bad row; what was complete stays stored.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
+    """What every import command takes; its own options stand behind `store`."""
+
+
+SHARED: Mapping[str, inspect.Parameter] = inspect.signature(_shared).parameters
+AHEAD = ("paths", "model", "store")
+
+
+def importing(
+    name: str, formats: Formats | None = None
+) -> Callable[[Callable[..., Importer]], Callable[..., Importer]]:
+    """Make a command of a function that takes the format's own options and gives its importer.
+
+    Args:
+        name: Of the command.
+        formats: Suffix to reader, where not the usual ones.
+    """
+
+    def register(choose: Callable[..., Importer]) -> Callable[..., Importer]:
+        own = inspect.signature(choose).parameters
+        ahead = [p for n, p in SHARED.items() if n in AHEAD]
+        behind = [p for n, p in SHARED.items() if n not in AHEAD]
+
+        def command(**given: Any) -> None:
+            read = choose(**{n: given[n] for n in own})
+            paths, split = given["paths"], given["split"]
+            options = Options(paths, given["model"], given["store"], given["check"], given["strict"], given["json_"])
+            run_import(
+                lambda tokenizer, advance: read(paths, tokenizer, split=split, advance=advance),
+                options,
+                formats() if formats else None,
+            )
+
+        parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*ahead, *own.values(), *behind)]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        command.__doc__ = choose.__doc__
+        app.command(name)(command)
+        return choose
+
+    return register
+
+
+def _texts() -> "dict[str, Reader]":
+    from midcourse.capture.importers.files import TEXT_FORMATS
+
+    return TEXT_FORMATS
+
+
+def _documents() -> "dict[str, Reader]":
+    from midcourse.capture.importers.documents import DOCUMENT_FORMATS
+
+    return DOCUMENT_FORMATS
+
+
+def _conversations() -> "dict[str, Reader]":
+    from midcourse.capture.importers.documents import CONVERSATION_FORMATS
+
+    return CONVERSATION_FORMATS
+
+
+@importing("steers")
+def steers(map_: Map = None, chat: Chat = False) -> Importer:
     """Import rows of prompt, prefix, rejected and chosen, or texts with marked steers (docs/bring-your-own.md)."""
     from midcourse.capture.importers.steers import import_steers
 
-    columns = columns_of(map_ or [])
-
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_steers(paths, tokenizer, columns=columns, chat=chat, split=split, advance=advance)
-
-    run_import(found, Options(paths, model, store, check, strict, json_))
+    return partial(import_steers, columns=columns_of(map_ or []), chat=chat)
 
 
-@app.command("prm800k")
+@importing("prm800k")
 def prm800k(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
     preferences: Annotated[
         bool, typer.Option("--preferences", help="Also: each chosen candidate against those rated −1 beside it.")
     ] = False,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
-) -> None:
+) -> Importer:
     """Import PRM800K: steps that people wrote, against the candidates they had rated −1."""
     from midcourse.capture.importers.prm800k import import_prm800k
 
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_prm800k(paths, tokenizer, preferences=preferences, split=split, advance=advance)
-
-    run_import(found, Options(paths, model, store, check, strict, json_))
+    return partial(import_prm800k, preferences=preferences)
 
 
-@app.command("coauthor")
+@importing("coauthor")
 def coauthor(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
     writer: Annotated[str | None, typer.Option(help="Only this writer's.")] = None,
     group: Annotated[str, typer.Option(help="What splits keep together: writer, session or prompt_code.")] = "writer",
     dismissed: Annotated[
         bool, typer.Option("--dismissed", help="Also: what was written against suggestions of which none was taken.")
     ] = False,
     trailing: Annotated[bool, typer.Option("--trailing", help="Also cuts of closing punctuation only.")] = False,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
-) -> None:
+) -> Importer:
     """Import CoAuthor episodes: stories in which people cut a model's suggestions and went on in their own words."""
     from midcourse.capture.importers.coauthor import import_coauthor
 
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_coauthor(
-            paths,
-            tokenizer,
-            writer=writer,
-            dismissed=dismissed,
-            trailing=trailing,
-            group=group,
-            split=split,
-            advance=advance,
-        )
-
-    run_import(found, Options(paths, model, store, check, strict, json_))
+    return partial(import_coauthor, writer=writer, group=group, dismissed=dismissed, trailing=trailing)
 
 
-@app.command("edits")
+@importing("edits")
 def edits(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
-    map_: Map = None,
-    prompt: Template = None,
-    chat: Chat = False,
-    gap: Annotated[int, typer.Option(help="Edits with fewer kept words than this between them become one.")] = 2,
-    max_change: Annotated[
-        float, typer.Option(help="Share of the text that edits may touch; above it: a pair of whole answers.")
-    ] = 0.5,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
-) -> None:
+    map_: Map = None, prompt: Template = None, chat: Chat = False, gap: Gap = 2, max_change: MaxChange = 0.5
+) -> Importer:
     """Import texts and what a person made of them, each edit a steer (MLQE-PE, DeFacto, ILF-MBPP need no --map)."""
     from midcourse.capture.importers.edits import import_edits
 
     columns = columns_of(map_ or [])
-
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_edits(
-            paths,
-            tokenizer,
-            columns=columns,
-            prompt=prompt,
-            chat=chat,
-            gap=gap,
-            max_change=max_change,
-            split=split,
-            advance=advance,
-        )
-
-    run_import(found, Options(paths, model, store, check, strict, json_))
+    return partial(import_edits, columns=columns, prompt=prompt, chat=chat, gap=gap, max_change=max_change)
 
 
-@app.command("trl")
-def trl(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
-    map_: Map = None,
-    chat: Chat = False,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
-) -> None:
+@importing("trl")
+def trl(map_: Map = None, chat: Chat = False) -> Importer:
     """Import preference rows as TRL takes them: prompt (or none), chosen, rejected; texts or messages."""
     from midcourse.capture.importers.trl import import_trl
 
-    columns = columns_of(map_ or [])
-
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_trl(paths, tokenizer, columns=columns, chat=chat, split=split, advance=advance)
-
-    run_import(found, Options(paths, model, store, check, strict, json_))
+    return partial(import_trl, columns=columns_of(map_ or []), chat=chat)
 
 
-@app.command("step-dpo")
-def step_dpo(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
-    map_: Map = None,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
-) -> None:
+@importing("step-dpo")
+def step_dpo(map_: Map = None) -> Importer:
     """Import Step-DPO rows: after the steps that were right, not this step but that one."""
     from midcourse.capture.importers.steps import import_steps
 
-    columns = columns_of(map_ or [])
-
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_steps(paths, tokenizer, columns=columns, split=split, advance=advance)
-
-    run_import(found, Options(paths, model, store, check, strict, json_))
+    return partial(import_steps, columns=columns_of(map_ or []))
 
 
-@app.command("pivotal")
-def pivotal(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
-    chat: Chat = False,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
-) -> None:
+@importing("pivotal")
+def pivotal(chat: Chat = False) -> Importer:
     """Import pivotal tokens: at this place, not that token but this one."""
     from midcourse.capture.importers.pivotal import import_pivotal
 
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_pivotal(paths, tokenizer, chat=chat, split=split, advance=advance)
-
-    run_import(found, Options(paths, model, store, check, strict, json_))
+    return partial(import_pivotal, chat=chat)
 
 
-@app.command("instructions")
-def instructions(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
-    map_: Map = None,
-    prompt: Template = None,
-    chat: Chat = False,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
-) -> None:
+@importing("instructions")
+def instructions(map_: Map = None, prompt: Template = None, chat: Chat = False) -> Importer:
     """Import instruction rows to mix in: messages, or prompt and completion. What the assistant says is learnt."""
     from midcourse.capture.importers.instructions import import_instructions
 
-    columns = columns_of(map_ or [])
-
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_instructions(
-            paths, tokenizer, columns=columns, prompt=prompt, chat=chat, split=split, advance=advance
-        )
-
-    run_import(found, Options(paths, model, store, check, strict, json_))
+    return partial(import_instructions, columns=columns_of(map_ or []), prompt=prompt, chat=chat)
 
 
-@app.command("text")
+@importing("text", _texts)
 def text(
-    paths: Paths,
-    model: Model = "builtin",
-    store: StorePath = None,
     map_: Map = None,
     max_tokens: Annotated[int, typer.Option(help="Longer texts are cut into parts of so many tokens.")] = 1024,
-    split: Split = None,
-    check: Check = False,
-    strict: Strict = False,
-    json_: Json = False,
-) -> None:
+) -> Importer:
     """Import plain text to mix in: rows with a column `text`, or .txt files. Every token is learnt."""
-    from midcourse.capture.importers.files import TEXT_FORMATS
     from midcourse.capture.importers.text import import_text
 
+    return partial(import_text, columns=columns_of(map_ or []), max_tokens=max_tokens)
+
+
+@importing("open-webui", _documents)
+def open_webui(gap: Gap = 2, max_change: MaxChange = 0.5, edits_only: EditsOnly = False) -> Importer:
+    """Import exported chats of Open WebUI: answers that were edited in place or saved as an edited copy."""
+    from midcourse.capture.importers.chats import import_open_webui
+
+    return partial(import_open_webui, gap=gap, max_change=max_change, alternatives=not edits_only)
+
+
+@importing("sillytavern", _conversations)
+def sillytavern(gap: Gap = 2, max_change: MaxChange = 0.5, edits_only: EditsOnly = False) -> Importer:
+    """Import chats of SillyTavern (.jsonl): the answer that stands, against the other swipes of the message."""
+    from midcourse.capture.importers.chats import import_sillytavern
+
+    return partial(import_sillytavern, gap=gap, max_change=max_change, alternatives=not edits_only)
+
+
+@importing("text-generation-webui", _documents)
+def text_generation_webui(gap: Gap = 2, max_change: MaxChange = 0.5, edits_only: EditsOnly = False) -> Importer:
+    """Import chat histories of text-generation-webui: the answer that stands, against its other versions."""
+    from midcourse.capture.importers.chats import import_text_generation_webui
+
+    return partial(import_text_generation_webui, gap=gap, max_change=max_change, alternatives=not edits_only)
+
+
+@importing("argilla", _documents)
+def argilla(
+    question: Question = None,
+    map_: Map = None,
+    prompt: Template = None,
+    chat: Chat = False,
+    gap: Gap = 2,
+    max_change: MaxChange = 0.5,
+) -> Importer:
+    """Import records of Argilla: what people made of a suggested text (records.to_json, or the set on the Hub)."""
+    from midcourse.capture.importers.annotations import import_argilla
+
     columns = columns_of(map_ or [])
+    asked = {"question": question, "columns": columns, "prompt": prompt}
+    return partial(import_argilla, chat=chat, gap=gap, max_change=max_change, **asked)
 
-    def found(tokenizer: "TextTokenizer", advance: Advance) -> "Found":
-        return import_text(paths, tokenizer, columns=columns, max_tokens=max_tokens, split=split, advance=advance)
 
-    run_import(found, Options(paths, model, store, check, strict, json_), TEXT_FORMATS)
+@importing("label-studio", _documents)
+def label_studio(
+    question: Question = None,
+    map_: Map = None,
+    prompt: Template = None,
+    chat: Chat = False,
+    gap: Gap = 2,
+    max_change: MaxChange = 0.5,
+) -> Importer:
+    """Import tasks of Label Studio (exported as JSON): what people made of a predicted text area."""
+    from midcourse.capture.importers.annotations import import_label_studio
+
+    columns = columns_of(map_ or [])
+    asked = {"question": question, "columns": columns, "prompt": prompt}
+    return partial(import_label_studio, chat=chat, gap=gap, max_change=max_change, **asked)
