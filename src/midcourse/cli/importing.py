@@ -237,9 +237,8 @@ def argilla(
     """Import records of Argilla: what people made of a suggested text (records.to_json, or the set on the Hub)."""
     from midcourse.capture.importers.annotations import import_argilla
 
-    columns = columns_of(map_ or [])
-    asked = {"question": question, "columns": columns, "prompt": prompt}
-    return partial(import_argilla, chat=chat, gap=gap, max_change=max_change, **asked)
+    read = partial(import_argilla, question=question, columns=columns_of(map_ or []), prompt=prompt)
+    return partial(read, chat=chat, gap=gap, max_change=max_change)
 
 
 @importing("label-studio", _documents)
@@ -254,6 +253,5 @@ def label_studio(
     """Import tasks of Label Studio (exported as JSON): what people made of a predicted text area."""
     from midcourse.capture.importers.annotations import import_label_studio
 
-    columns = columns_of(map_ or [])
-    asked = {"question": question, "columns": columns, "prompt": prompt}
-    return partial(import_label_studio, chat=chat, gap=gap, max_change=max_change, **asked)
+    read = partial(import_label_studio, question=question, columns=columns_of(map_ or []), prompt=prompt)
+    return partial(read, chat=chat, gap=gap, max_change=max_change)

@@ -77,6 +77,8 @@ def argilla(
         InputError: It is no record of Argilla, or has no such question.
     """
     record, where = record_of(value), columns or {}
+    if not _answered(record):
+        return
     name = question or _only(_questions(record), "question", "--question")
     nested = record.get("suggestions"), record.get("responses")
     if isinstance(nested[1], Mapping):
@@ -120,6 +122,8 @@ def label_studio(
     if not isinstance(annotations, list):
         raise InputError("no task of Label Studio: it needs `annotations` (export as JSON, not JSON-MIN)")
     done = [a for a in annotations if isinstance(a, Mapping) and not a.get("was_cancelled")]
+    if not done:
+        return  # nobody has worked on it yet
     areas = [_areas(a) for a in done]
     name = question or _only(sorted({n for found in areas for n in found}), "text area", "--question")
     predicted = [_areas(p) for p in task.get("predictions") or () if isinstance(p, Mapping)]
@@ -138,6 +142,15 @@ def label_studio(
             told = str(group) if group is not None else None
             author = str(person) if person is not None else None
             yield Answer(asked, found[name], (original,), read=True, group=told, author=author)
+
+
+def _answered(record: Mapping[str, Any]) -> bool:
+    """Whether somebody answered a question of the record."""
+    responses = record.get("responses")
+    flat = [name for name in record if name.endswith((".responses", ".suggestion"))]
+    if not isinstance(responses, Mapping) and not flat:
+        raise InputError("no record of Argilla: it needs `responses` or a column `….responses`")
+    return any(responses.values()) if isinstance(responses, Mapping) else any(map(record.get, flat))
 
 
 def _questions(record: Mapping[str, Any]) -> list[str]:
