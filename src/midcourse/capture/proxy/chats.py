@@ -10,7 +10,7 @@ from midcourse.capture.proxy.compare import Difference, Manner, compare
 from midcourse.capture.proxy.exchange import Turn
 from midcourse.capture.proxy.plain import Plain, has_thoughts, plain, shared_start
 from midcourse.capture.proxy.recognition import Edit, Found, RecognitionKind
-from midcourse.capture.proxy.shown import Request, Shown, attribute, before, nearness, resemblance
+from midcourse.capture.proxy.shown import Request, Shown, before, edit_of, nearness, resemblance, written_by
 from midcourse.capture.proxy.tasks import tool_result, trimmed
 
 __all__ = ["chat"]
@@ -87,33 +87,30 @@ def _continued(request: Request, shown: Sequence[Shown], exact: bool) -> Found:
 
 
 def _best(request: Request, near: Sequence[Shown], shown: Sequence[Shown], now: Plain, thoughts: bool) -> Found:
-    """The comparison with the generation that is most like the text and whose own words were corrected."""
+    """The comparison with the generation that is most like the text."""
 
     def rank(s: Shown) -> tuple[int, bool, int]:
         was = s.view(thoughts).text
         return resemblance(was, now.text), shared_start(was, now.text) >= s.base(thoughts), s.order
 
-    first: Found | None = None
-    fork: int | None = None
-    for s in sorted(near, key=rank, reverse=True):
-        difference = compare(s.view(thoughts).text, now.text, s.base(thoughts), stopped=s.stopped)
-        at = difference.edits[0].start if difference.edits else None
-        if first is not None and at != fork:
-            continue  # another text, or another place of it
-        found = _found(difference, s, shown, now, request.place, thoughts)
-        if found.edits or difference.manner in ("same", "repaired"):
-            return found
-        if first is None:
-            first, fork = found, at
-    assert first is not None
-    return first
+    ranked = sorted(near, key=rank, reverse=True)
+    differences = [compare(s.view(thoughts).text, now.text, s.base(thoughts), stopped=s.stopped) for s in ranked]
+    best, s = differences[0], ranked[0]
+    if best.manner in ("cut", "changed") and best.edits[0].start < s.base(thoughts):
+        # The rest was dropped from within what this one was given: it is the text of whoever wrote on from there.
+        for other, one in zip(ranked, differences, strict=True):
+            same_place = one.manner in ("cut", "changed") and one.edits[0].start == best.edits[0].start
+            if same_place and one.edits[0].start >= other.base(thoughts):
+                best, s = one, other
+                break
+    return _found(best, s, shown, now, request.place, thoughts)
 
 
 def _found(difference: Difference, s: Shown, shown: Sequence[Shown], now: Plain, turn: int, thoughts: bool) -> Found:
     kind = KINDS[difference.manner]
-    edits = [e for hunk in difference.edits if (e := attribute(hunk, s, shown, now, turn, thoughts=thoughts))]
-    if difference.edits and not edits:
-        return Found("same", "only words that the person had put were changed", s.exchange.id)
+    edits = [edit_of(hunk, s, now, turn, thoughts=thoughts) for hunk in difference.edits]
+    if edits and not any(written_by(h.start, h.end, s, shown, thoughts) for h in difference.edits):
+        return Found("same", "only words that the person had put were changed", s.exchange.id, edits)
     if kind == "extended" and tool_result(edits[-1].put):
         return Found("same", "a program added what a tool said", s.exchange.id)
     doubts = [difference.doubt] if difference.doubt and edits else []
@@ -169,6 +166,8 @@ def _answer(
     if difference.manner == "cut" and trimmed(now.text, was[difference.edits[0].start :], stopped=s.stopped):
         return s, [], []
     found = _found(difference, s, shown, now, turn, thoughts)
+    if found.kind == "same":
+        return s, [], []
     if difference.manner == "extended":
         found.doubts.append("the client may have added it")
     return s, found.edits, found.doubts

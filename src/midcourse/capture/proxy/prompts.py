@@ -13,7 +13,7 @@ from midcourse.capture.proxy.chats import KINDS, WHY
 from midcourse.capture.proxy.compare import compare, hunks
 from midcourse.capture.proxy.plain import Plain, plain, shared_end, shared_start
 from midcourse.capture.proxy.recognition import Edit, Found
-from midcourse.capture.proxy.shown import TAIL, Shown, attribute
+from midcourse.capture.proxy.shown import TAIL, Shown, edit_of, written_by
 from midcourse.capture.proxy.tasks import next_turn, tool_result, trimmed
 
 __all__ = ["prompted"]
@@ -96,7 +96,7 @@ def _compared(placed: _Placed, now: Plain, shown: Sequence[Shown]) -> Found:
     difference = compare(wrote, said, stopped=s.stopped)
     cut = difference.manner == "cut" and trimmed(said, wrote[difference.edits[0].start :], stopped=s.stopped)
     doubts = [difference.doubt] if difference.doubt and difference.edits else []
-    edits = [_edit(h, s, now, base, placed.at, shown) for h in difference.edits]
+    edits = [_edit(h, s, now, base, placed.at) for h in difference.edits]
     if ahead is not None:
         nothing = not said.strip() or (cut and bool(doubts or s.stopped)) or difference.manner == "same"
         older = _older(placed, now, shown)
@@ -117,23 +117,23 @@ def _compared(placed: _Placed, now: Plain, shown: Sequence[Shown]) -> Found:
     return found
 
 
-def _edit(hunk: Hunk, s: Shown, now: Plain, base: int, at: int, shown: Sequence[Shown]) -> Edit:
+def _edit(hunk: Hunk, s: Shown, now: Plain, base: int, at: int) -> Edit:
     """An edit of the generation's own words, from one in characters behind their beginnings."""
     moved = Hunk(hunk.start + base, hunk.end + base, hunk.put_start + at, hunk.put_end + at)
-    edit = attribute(moved, s, shown, now, 0)
-    assert edit is not None, "words behind the base are the generation's own"
-    return edit
+    return edit_of(moved, s, now, 0)
 
 
 def _older(placed: _Placed, now: Plain, shown: Sequence[Shown]) -> list[Edit]:
-    """Corrections of words that stood in the prompt already and that a model wrote before."""
+    """Corrections of words that stood in the prompt already and that a model wrote before, each as that one's."""
     if placed.whole:
         return []
     s = placed.shown
     found = []
     for hunk in hunks(s.view(True).text[: s.base(True)], now.text[: placed.at]):
         dropped = hunk.put_start == hunk.put_end and hunk.end - hunk.start >= DROPPED
-        edit = None if dropped or hunk.start == 0 else attribute(hunk, s, shown, now, 0)
-        if edit is not None:
-            found.append(edit)
+        author = None if dropped or hunk.start == 0 else written_by(hunk.start, hunk.end, s, shown, True)
+        if author is not None:
+            by, start = author
+            own = Hunk(start, start + hunk.end - hunk.start, hunk.put_start, hunk.put_end)
+            found.append(edit_of(own, by, now, 0))
     return found

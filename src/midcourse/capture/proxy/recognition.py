@@ -13,7 +13,7 @@ class Edit:
     """One place where a person corrected the text of one generation."""
 
     exchange: str
-    """Whose text it is: the exchange that wrote the words."""
+    """Whose text it is."""
     turn: int
     """Where the corrected text stands in the request: index of its turn, `len(turns)` of the prefill."""
     start: int
@@ -33,7 +33,8 @@ class Recognition:
     exchange: str | None = None
     """The generation that it goes on from; None: none that is known."""
     edits: tuple[Edit, ...] = ()
-    """What was corrected, left to right, earlier turns first; only of `cut`, `changed`, `extended`, `history_edit`."""
+    """What was corrected, left to right, earlier turns first. Of `cut`, `changed`, `extended` and `history_edit`; of
+    `same` only where the person changed nothing but words of their own, which is no steer."""
     certain: bool = False
     """Whether a person's hand is plain; otherwise it belongs in the inbox."""
     why: str = ""

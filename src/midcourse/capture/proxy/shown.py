@@ -6,7 +6,7 @@ Two requests are near each other by what was said before the text: all of it, th
 does not decide what was corrected.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -18,11 +18,9 @@ from midcourse.capture.proxy.plain import Plain, plain, shared_end, shared_start
 from midcourse.capture.proxy.recognition import Edit
 from midcourse.capture.proxy.tasks import NUDGE
 
-__all__ = ["Context", "Request", "Shown", "attribute", "before", "nearness", "resemblance", "resolve"]
+__all__ = ["Context", "Request", "Shown", "before", "edit_of", "nearness", "resemblance", "resolve", "written_by"]
 
 SYSTEM = ("system", "developer")
-ECHO = 8
-"""Characters of a prefill that must come back at the beginning of an answer to be its echo, not the model's words."""
 TAIL = 12
 """Characters that two texts must end with in common for that to mean anything."""
 
@@ -106,9 +104,9 @@ class Shown:
 
     @cached_property
     def whole(self) -> str:
-        """What it was given and what it wrote."""
-        echoed = len(self.given) >= ECHO and self.exchange.text.startswith(self.given)
-        return self.exchange.text if echoed else self.given + self.exchange.text
+        """What it was given and what it wrote; some servers send a prefill back at the beginning."""
+        prefill, text = self.request.prefill, self.exchange.text
+        return text if prefill and text.startswith(prefill) else self.given + text
 
     @property
     def wrote(self) -> str:
@@ -145,40 +143,31 @@ def resemblance(was: str, now: str) -> int:
     return start + (end if end >= TAIL else 0)
 
 
-def attribute(
-    hunk: Hunk, of: Shown, earlier: Iterable[Shown], now: Plain, turn: int, *, thoughts: bool = True
-) -> Edit | None:
-    """The edit that a difference means, in the text of the generation that wrote the words.
+def edit_of(hunk: Hunk, of: Shown, now: Plain, turn: int, *, thoughts: bool = True) -> Edit:
+    """A difference as an edit, in characters as they were sent.
 
     Args:
         hunk: In characters of the view of `of`, and of `now`.
         of: The generation that was compared.
-        earlier: All of the person's generations.
         now: What stands there now.
         turn: Where that stands in the request.
         thoughts: Which view was compared.
-
-    Returns:
-        None where the words are not a model's: the person changed what they had put themselves, or the prompt.
     """
-    traced = _written_by(hunk.start, hunk.end, of, list(earlier), thoughts)
-    if traced is None:
-        return None
-    author, start, end = traced
-    view = author.view(thoughts)
-    first, last = view.raw_at(start), view.raw_at(end)
-    apart = len(author.given) if author.exchange.asked.route == "completions" else 0
+    view = of.view(thoughts)
+    first, last = view.raw_at(hunk.start), view.raw_at(hunk.end)
+    apart = len(of.given) if of.exchange.asked.route == "completions" else 0
     put = now.raw[now.raw_at(hunk.put_start) : now.raw_at(hunk.put_end)]
-    return Edit(author.exchange.id, turn, first - apart, view.raw[first:last], put)
+    return Edit(of.exchange.id, turn, first - apart, view.raw[first:last], put)
 
 
-def _written_by(start: int, end: int, of: Shown, earlier: list[Shown], thoughts: bool) -> tuple[Shown, int, int] | None:
-    """Which generation wrote a span, and where it stands in that one's view."""
+def written_by(start: int, end: int, of: Shown, earlier: Sequence[Shown], thoughts: bool) -> tuple[Shown, int] | None:
+    """Which generation wrote a span of a view, and where it begins in that one's view.
+
+    None where no model did: a person put it, or it belongs to the prompt. A span that is a model's in part is a model's.
+    """
     base = of.base(thoughts)
-    if start >= base:
-        return of, start, end
-    if end > base:
-        return None
+    if start >= base or end > base:
+        return of, start
     given = of.view(thoughts).text[:base]
     raw = of.exchange.asked.route == "completions"
     parents = [s for s in earlier if s.order < of.order and (raw or nearness(s.context, of.context))]
@@ -189,7 +178,7 @@ def _written_by(start: int, end: int, of: Shown, earlier: list[Shown], thoughts:
     at, put = 0, 0
     for hunk in [*hunks(was, given), Hunk(len(was), len(was), len(given), len(given))]:
         if put <= start and end <= hunk.put_start:
-            return _written_by(start - put + at, end - put + at, parent, earlier, thoughts)
+            return written_by(start - put + at, end - put + at, parent, earlier, thoughts)
         at, put = hunk.end, hunk.put_end
     return None
 
