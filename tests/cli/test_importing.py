@@ -169,3 +169,38 @@ def test_every_format(folder: Path, name: str, row: dict[str, Any], args: list[s
     with Store(folder / "s.db") as store:
         assert store.stats() == before
     assert run(folder, str(folder / "a.jsonl"), *args, "--strict", source=name).exit_code == 2
+
+
+EXPORTS = Path(__file__).parents[1] / "capture" / "importers" / "exports"
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "options", "steers", "skipped"),
+    [
+        ("open-webui", "open-webui.json", [], 2, 1),
+        ("sillytavern", "sillytavern.jsonl", ["--edits-only"], 1, 0),
+        ("text-generation-webui", "text-generation-webui.json", [], 1, 0),
+        ("argilla", "argilla.json", ["--chat"], 1, 1),
+        ("argilla", "argilla-flat.jsonl", ["--prompt", "{instruction}\n"], 1, 0),
+        ("label-studio", "label-studio.json", ["--chat", "--question", "answer"], 1, 0),
+    ],
+)
+def test_exports_of_other_programs(
+    folder: Path, source: str, name: str, options: list[str], steers: int, skipped: int
+) -> None:
+    result = run(folder, str(EXPORTS / name), *options, "--json", source=source)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["steers"], told["skipped"]) == (steers, skipped)
+    with Store(folder / "s.db") as store:
+        assert store.stats()["steers"] == steers
+        assert store.verify() == []
+
+
+def test_an_export_of_another_program_is_a_mistake_that_is_explained(folder: Path) -> None:
+    result = run(folder, str(EXPORTS / "label-studio.json"), source="open-webui")
+    assert result.exit_code == 2
+    assert "no chat of Open WebUI" in result.stderr
+    unknown = run(folder, str(EXPORTS / "argilla.json"), "--map", "chosen=x", source="argilla")
+    assert unknown.exit_code == 2
+    assert "names no column of this format" in unknown.stderr

@@ -121,7 +121,7 @@ def text_generation_webui(value: Any) -> Iterator[Answer]:
         before.append(("assistant", _text(kept)))
 
 
-def _copied(message: Mapping[str, Any], messages: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _copied(message: Mapping[str, Any], messages: Mapping[Any, Any]) -> Iterator[Mapping[str, Any]]:
     """What an answer was copied from and then edited: a sibling that reports the very same generation."""
     about = message.get("usage") or message.get("info")
     parent = messages.get(message.get("parentId"))
@@ -135,7 +135,7 @@ def _copied(message: Mapping[str, Any], messages: Mapping[str, Any]) -> Iterator
             yield twin
 
 
-def _before(message: Mapping[str, Any], messages: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _before(message: Mapping[str, Any], messages: Mapping[Any, Any]) -> list[tuple[str, str]]:
     """The messages above one, from the first on."""
     above: list[tuple[str, str]] = []
     seen = set()

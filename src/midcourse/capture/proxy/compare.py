@@ -84,11 +84,15 @@ def _cut(was: str, left: str, shared: int, base: int, stopped: bool) -> Differen
 def _repaired(left: str, right: str, end: int) -> tuple[Edit, ...]:
     """The edits where the text's own ending still stands, and what was written on behind it; else none."""
     found = hunks(left, right)
-    more = found[-1] if found and found[-1].start == len(left) else None
+    more = found[-1] if found and not is_word(left[found[-1].start :]) else None
     kept = found[:-1] if more else found
     if not kept or sum(map(is_word, words(left[kept[-1].end :]))) < KEPT_WORDS:
         return ()
-    return (*kept, Edit(more.start, more.end, more.put_start, end)) if more else tuple(kept)
+    if more is None:
+        return tuple(kept)
+    closing = left[more.start :]
+    aside = len(closing) if right.startswith(closing, more.put_start) else 0
+    return (*kept, Edit(more.start + aside, len(left), more.put_start + aside, end))
 
 
 def _word_start(left: str, right: str, shared: int) -> int:

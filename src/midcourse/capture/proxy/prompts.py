@@ -62,17 +62,13 @@ def _place(s: Shown, now: str, exact: bool) -> _Placed | None:
     base = s.base(True)
     given = view[:base].rstrip()
     shared = shared_start(view, now)
-    if shared >= len(given) and given:
-        at, whole = min(base, shared), True
-    elif exact:
+    whole = bool(given) and shared >= len(given)
+    at = min(base, shared) if whole else None if exact else _anchored(given, view[:base], now)
+    if at is None:
         return None
-    else:
-        at, whole = _anchored(given, view[:base], now), False
-        if at is None:
-            return None
-        shared = len(given) + shared_start(view[base:], now[at:])
+    begin = shared if whole else len(given) + shared_start(view[base:], now[at:])
     end = shared_end(view[base:], now[at:])
-    return _Placed(s, at, whole, shared + (end if end >= TAIL else 0))
+    return _Placed(s, at, whole, begin + (end if end >= TAIL else 0))
 
 
 def _anchored(given: str, spaced: str, now: str) -> int | None:

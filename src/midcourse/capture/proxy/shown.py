@@ -163,7 +163,7 @@ def edit_of(hunk: Hunk, of: Shown, now: Plain, turn: int, *, thoughts: bool = Tr
 def written_by(start: int, end: int, of: Shown, earlier: Sequence[Shown], thoughts: bool) -> tuple[Shown, int] | None:
     """Which generation wrote a span of a view, and where it begins in that one's view.
 
-    None where no model did: a person put it, or it belongs to the prompt. A span that is a model's in part is a model's.
+    None where no model did: a person put it, or it is the prompt's. What is a model's in part is a model's.
     """
     base = of.base(thoughts)
     if start >= base or end > base:
