@@ -152,7 +152,7 @@ def client(writer: Writer, n: int) -> Case:
     talk = Exchange("e1", raw(chatml(ask)), text, "stop", 0.0)
     title = f"### Task:\nGenerate a concise, 3-5 word title.\n<chat_history>\n{text}"
     fixed = "Sure! Here is " + writer.text(2, 5)
-    half = Exchange("e1", asked(ask), text.rstrip(".") + ". And " + writer.text(2, 4).rstrip("."), "aborted", 0.0)
+    half = Exchange("e1", asked(ask), text.rstrip(".") + ". And " + " ".join(writer.words(3)), "aborted", 0.0)
     began = Exchange("e1", asked(ask, fixed), text, "stop", 0.0)
     long = Exchange("e1", raw(prompt * 4), text, "stop", 0.0)
     cases: list[tuple[str, Asked, Exchange]] = [

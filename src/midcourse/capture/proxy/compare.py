@@ -77,7 +77,7 @@ def _cut(was: str, left: str, shared: int, base: int, stopped: bool) -> Differen
     if len(gone.split()) == 1 and is_word(gone) and (inside or stopped):
         return Difference("same", doubt="only its last word was cut")
     if not is_word(gone):
-        return Difference("cut", (Edit(shared, len(was), shared, shared),), "only closing marks were cut")
+        return Difference("same", doubt="only closing marks were cut")
     return Difference("cut", (Edit(shared, len(was), shared, shared),), "nothing was kept" if shared <= base else "")
 
 
