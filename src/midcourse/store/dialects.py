@@ -32,6 +32,9 @@ __all__ = [
 
 CACHE = 64 * 1024
 """Kilobytes of pages that SQLite keeps, so that what one transaction touches is written once."""
+LOG_PAGES = 16_384
+"""Pages (of 4 KB) that SQLite's log may hold before they are copied into the file. Ids are hashes, so that a large store
+changes other pages in every transaction, and most of them again in the next: the longer the log, the fewer copies."""
 
 
 def read_url(url: str | Path | None) -> sa.URL:
@@ -83,6 +86,7 @@ def _on_connect(raw: Any, _: Any) -> None:
         cursor.execute("PRAGMA secure_delete=ON")  # what a purge deletes is overwritten, not only let go
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA cache_size=-{CACHE}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
     finally:
         cursor.close()
 
