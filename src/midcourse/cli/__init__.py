@@ -28,6 +28,7 @@ from midcourse.cli import (
     importing,
     looping,
     models,
+    proxy,
     simulating,
     steers,
     store,
@@ -57,7 +58,7 @@ an error came from.
 
 
 ORDER = (
-    *("studio", "import", "simulate", "steers", "store", "model", "backends"),
+    *("studio", "proxy", "import", "simulate", "steers", "store", "model", "backends"),
     *("train", "eval", "loop", "study", "export", "chat", "doctor"),
 )
 
@@ -165,6 +166,7 @@ def _add_command(name: str, function: Callable[..., None], settings: dict[Any, A
 
 steers.app.command("export")(exporting.export)  # by its older name too
 _add_group("studio", studio.app)
+_add_group("proxy", proxy.app)
 _add_group("import", importing.app)
 _add_group("steers", steers.app)
 _add_group("store", store.app)
