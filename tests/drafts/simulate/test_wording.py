@@ -76,6 +76,14 @@ def test_a_rephrasing_says_what_was_typed_and_is_asked_with_it():
     assert tokenizer().decode(backend.asked[0]).endswith(" You")
 
 
+def test_a_rephrasing_that_only_says_what_stood_there_again_is_none():
+    rules = RuleSet((Rule("press", r"\bYou should\b", "You could"),), stretch=2, max_tokens=14, max_steers=1)
+    texts = (" You should", " go home.", " stop the cat.")
+    backend = Offering(texts, [" You may go", " very very very very very could go"])
+    run = simulate(Draft(backend, tokenizer()).start([Message("user", "Say")]), rules, wording=Rephrased(backend))
+    assert [s.kind for s in run.trajectory.steers] == ["typed"]  # no word that the correction brings, or too late
+
+
 def test_where_there_is_no_chat_nothing_can_be_asked():
     assert steered([" maybe could go home"], Rephrased)[0].trajectory.steers[0].kind == "typed"
 

@@ -7,7 +7,7 @@ backend and a judge; it knows no person, no cost and no training.
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -80,7 +80,7 @@ class Picked:
             text = _beginning(_said(draft, new), least)
             if text is not None:
                 read += words_in(text)
-                if _stands(judge, draft.text[:start], text):
+                if _stands(judge, draft.text, start, text):
                     return Put(start, text, read)
         return None
 
@@ -103,7 +103,10 @@ class Picked:
 
 @dataclass(frozen=True)
 class Rephrased:
-    """What the model makes of the correction when it is told of it, taken where half of its words are in it."""
+    """What the model makes of the correction when it is told of it.
+
+    Taken where half of the words that the correction brings are in it, and at most three words beside them.
+    """
 
     backend: Offers
     of: int = 4
@@ -123,12 +126,13 @@ class Rephrased:
             temperature=self.temperature,
             seed=zlib.crc32(repr(ids).encode()),
         )
+        brought = _plain(found.correction) - _plain(draft.text[found.start : found.end])
         read = 0
         for new in drawn[0]:
-            text = _beginning(_said(draft, new), 1, found.correction)
+            text = _beginning(_said(draft, new), 1, found.correction, brought)
             if text is not None:
                 read += words_in(text)
-                if _stands(judge, draft.text[:start], text):
+                if _stands(judge, draft.text, start, text):
                     return Put(start, text, read, typed=found.correction)
         return None
 
@@ -161,11 +165,17 @@ def _said(draft: Draft, ids: Sequence[int]) -> str:
     return text + " " * EDGE if any(i in eos for i in ids) else text
 
 
-def _beginning(text: str, least: int, about: str = "") -> str | None:
-    """The shortest beginning of at least so many whole words that holds half of the words of `about`."""
-    wanted = _plain(about)
+def _beginning(text: str, least: int, about: str = "", wanted: Set[str] = frozenset()) -> str | None:
+    """The shortest beginning of at least so many whole words that says what is wanted.
+
+    Args:
+        text: A continuation.
+        least: Words at least.
+        about: A correction; at most three words more than it has.
+        wanted: Words of it, of which half must be there; without any, its very characters.
+    """
     for n, match in enumerate(re.finditer(r"\s*\S+", text), 1):
-        if match.end() == len(text):
+        if match.end() == len(text) or (about and n > words_in(about) + 3):
             return None  # the last word may go on
         said = text[: match.end()]
         enough = 2 * len(wanted & _plain(said)) >= len(wanted) if wanted else about.strip() in said
@@ -178,7 +188,7 @@ def _plain(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
 
 
-def _stands(judge: Judge, before: str, text: str) -> bool:
-    """Whether the judge finds no mistake up to the end of the words."""
-    found = judge.first(before + text + " " * EDGE, finished=False)
-    return found is None or found.start >= len(before) + len(text)
+def _stands(judge: Judge, old: str, start: int, text: str) -> bool:
+    """Whether the words are others than those that stood there, and the judge finds no mistake up to their end."""
+    found = judge.first(old[:start] + text + " " * EDGE, finished=False)
+    return not old[start:].startswith(text) and (found is None or found.start >= start + len(text))
