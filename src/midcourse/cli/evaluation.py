@@ -1,7 +1,10 @@
 """`midcourse eval`: a base and its adapters on held-out steers, as a table, as JSON and as a report."""
 
 import importlib
+import os
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +22,16 @@ __all__ = ["checker_of", "evaluate"]
 
 def evaluate(
     source: Annotated[str, typer.Argument(help="A store (midcourse.db) or a file of steers (.jsonl, .csv, .parquet).")],
-    model: Annotated[str, typer.Option(help="`builtin`, a model folder, or a hub id.")] = "builtin",
+    model: Annotated[
+        str, typer.Option(help="`builtin`, a model folder, or a hub id; with --backend the one that the server runs.")
+    ] = "builtin",
     adapter: Annotated[list[Path], typer.Option(help="Adapter folder; give two to compare them.")] = [],  # noqa: B006
+    backend: Annotated[
+        str, typer.Option(help="Where the model runs: `local`, or the address of a server, which tells less.")
+    ] = "local",
+    served: Annotated[
+        list[str], typer.Option(help="With --backend: the server's names of models; the first is the base.")
+    ] = [],  # noqa: B006
     output_dir: Annotated[
         Path | None, typer.Option("--output_dir", "-o", help="Folder for report.html and eval.json.")
     ] = None,
@@ -36,10 +47,12 @@ def evaluate(
     map_: Annotated[list[str], typer.Option("--map", help="Rename a column of a file, e.g. chosen=fix.")] = [],  # noqa: B006
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Measure on held-out prompts what the steers taught and what it cost elsewhere, beside the base's own figures."""
+    """Measure on held-out prompts what the steers taught and what it cost elsewhere, beside the base's own figures.
+
+    On a server (--backend) it is sampled whether the errors come again; likelihoods and drift are not measured there.
+    """
     try:
         from midcourse.evaluate import Options, write_report
-        from midcourse.evaluate.run import load, measure
     except ImportError as error:
         raise MissingExtra.of("train", "`midcourse eval`") from error
     if part not in ("train", "dev", "test", "all"):
@@ -47,9 +60,11 @@ def evaluate(
     columns = columns_of(map_)
     fires = checker_of(checker)
     console = Console(stderr=True)
-    with console.status("Loading the model"):
-        loaded, variants = load(model, adapter, dtype=dtype)
-    trajectories = read_trajectories(source, loaded.tokenizer, chat=chat, columns=columns)
+    if backend == "local":
+        tokenizer, measure = _in_this_process(model, adapter, dtype, console)
+    else:
+        tokenizer, measure = _on_a_server(backend, served, model, adapter, console)
+    trajectories = read_trajectories(source, tokenizer, chat=chat, columns=columns)
     options = Options(part=part, samples=samples, max_forks=max_forks, seed=seed)
     with _progress(console) as progress:
 
@@ -57,10 +72,7 @@ def evaluate(
             task = progress.add_task(title, total=total)
             return lambda n: progress.advance(task, n)
 
-        paths = dict(zip(variants.adapters, map(str, adapter), strict=True))
-        results = measure(
-            variants, loaded, trajectories, paths=paths, options=options, checker=fires, stage=stage
-        )  # fmt: skip
+        results = measure(trajectories, options=options, checker=fires, stage=stage)
     where = write_report(results, output_dir) if output_dir is not None else None
     if json:
         typer.echo(results.to_json())
@@ -68,6 +80,49 @@ def evaluate(
         _print(results, Console())
     if where is not None:
         console.print(f"The report: {where}", markup=False, soft_wrap=True)
+
+
+Measure = Callable[..., "Results"]
+
+
+def _in_this_process(model: str, adapters: list[Path], dtype: str, console: Console) -> tuple[Any, Measure]:
+    from midcourse.evaluate.run import load, measure
+
+    with console.status("Loading the model"):
+        loaded, variants = load(model, adapters, dtype=dtype)
+    paths = dict(zip(variants.adapters, map(str, adapters), strict=True))
+    return loaded.tokenizer, partial(measure, variants, loaded, paths=paths)
+
+
+def _on_a_server(
+    url: str, served: list[str], model: str, adapters: list[Path], console: Console
+) -> tuple[Any, Measure]:
+    """The base by the first name, each other one beside it; refused where the server reads with another tokenizer."""
+    from midcourse.backends.remote import connect
+    from midcourse.evaluate.served import measure_served
+    from midcourse.evaluate.variants import BASE, adapter_labels
+    from midcourse.model import resolve
+    from midcourse.tokens import TextTokenizer
+
+    if adapters:
+        raise InputError(
+            f"--adapter {adapters[0]} is loaded here, and {url} writes with what it serves: have it serve the adapter, "
+            "and give the names of base and adapter with --served"
+        )
+    tokenizer = TextTokenizer.load(resolve(model, weights=False))
+    with console.status("Trying the server out"):
+        found = [
+            connect(url, tokenizer, key=os.environ.get("MIDCOURSE_SERVER_KEY"), model=name)
+            for name in (served or [None])
+        ]
+    report = found[0][1]
+    if report.missing():
+        console.print(report.missing(), style="yellow", markup=False, soft_wrap=True)
+    names = dict(zip(adapter_labels(served[1:]), served[1:], strict=True))
+    backends = dict(zip((BASE, *names), (backend for backend, _ in found), strict=True))
+    return tokenizer, partial(
+        measure_served, backends, tokenizer, model=f"{report.model} on {report.dialect}", names=names
+    )
 
 
 def checker_of(text: str | None) -> Any:
@@ -106,7 +161,10 @@ def _print(results: "Results", console: Console) -> None:
         table.add_column(escape(name), justify="right", no_wrap=" − " not in name)
     table.add_column("")
     colors = {"better": "green", "worse": "red", "too few": "yellow"}
+    unknown = [m.title for m in results.metrics if not any(m.values.values())]
     for metric in results.metrics:
+        if metric.title in unknown:
+            continue
         said = [metric.verdict(a) for a in results.adapters]
         changes = ["" if metric.better == "zero" else metric.show_change(a) for a in results.adapters]
         verdict = " / ".join(f"[{colors[s]}]{s}[/]" if s in colors else s for s in said if s)
@@ -114,6 +172,8 @@ def _print(results: "Results", console: Console) -> None:
         cells = [metric.show(v, interval=not results.adapters) for v in results.variants] + changes
         table.add_row(metric.title, *map(escape, cells), verdict)
     console.print(table)
+    if unknown:
+        console.print(f"Not measured: {'; '.join(unknown)}.", style="dim", markup=False)
     tiers = ", ".join(f"{n} by {t}" for t, n in results.tiers.items()) or "none sampled"
     console.print(
         f"{results.steers} steers on {results.prompts} held-out prompts; recurrence judged at {tiers}; "
