@@ -111,10 +111,8 @@ def _on_a_server(
         )
     tokenizer = TextTokenizer.load(resolve(model, weights=False))
     with console.status("Trying the server out"):
-        found = [
-            connect(url, tokenizer, key=os.environ.get("MIDCOURSE_SERVER_KEY"), model=name)
-            for name in (served or [None])
-        ]
+        key, asked = os.environ.get("MIDCOURSE_SERVER_KEY"), list[str | None](served) or [None]
+        found = [connect(url, tokenizer, key=key, model=name) for name in asked]
     report = found[0][1]
     if report.missing():
         console.print(report.missing(), style="yellow", markup=False, soft_wrap=True)
