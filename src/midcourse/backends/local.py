@@ -7,7 +7,7 @@ batch. This module knows no text beyond the tokenizer's end ids, and no steers.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,15 @@ _CROPPABLE = {"full_attention", "sliding_attention"}
 class LocalBackend:
     """A transformers model, or PEFT model with its adapter on or off, as a backend."""
 
-    def __init__(self, model: Any, end_ids: Sequence[int], *, adapter: bool = True, memory: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        model: Any,
+        end_ids: Sequence[int],
+        *,
+        adapter: bool = True,
+        memory: int = 1 << 30,
+        before: Callable[[], None] | None = None,
+    ) -> None:
         """Wrap `model` (in eval mode).
 
         Args:
@@ -36,8 +44,10 @@ class LocalBackend:
             end_ids: Ids that end an answer.
             adapter: False generates from the base.
             memory: Bytes for the caches of recent texts.
+            before: Called before each pass: puts the right one of several adapters on.
         """
         self.model = model
+        self._before = before
         self.end_ids = tuple(end_ids)
         self.adapter = adapter
         config = model.config.get_text_config()
@@ -82,13 +92,17 @@ class LocalBackend:
     def read(self, token_ids: Sequence[int], start: int) -> list[Read]:
         """What the model says to each of `token_ids` from index `start` (at least 1) on, in one pass."""
         ids = list(token_ids)
-        self._check(ids[:-1])
-        logits = self._forward(input_ids=torch.tensor([ids[:-1]], device=self.model.device))[0, start - 1 :]
-        logps = torch.log_softmax(logits, -1)
+        logps = torch.log_softmax(self.logits(ids, start), -1)
         own = logps.gather(1, torch.tensor(ids[start:], device=logps.device)[:, None])[:, 0]
         best = logps.max(-1)
         rows = zip(own.tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
         return [Read(*row) for row in rows]
+
+    def logits(self, token_ids: Sequence[int], start: int) -> torch.Tensor:
+        """fp32 logits [n, V] that predict each of `token_ids` from index `start` (at least 1) on, in one pass."""
+        ids = list(token_ids[:-1])
+        self._check(ids)
+        return self._forward(input_ids=torch.tensor([ids], device=self.model.device))[0, start - 1 :]
 
     def _check(self, ids: list[int]) -> None:
         if not ids:
@@ -129,6 +143,8 @@ class LocalBackend:
         return self._forward(input_ids=given, past_key_values=cache, logits_to_keep=1)[0, -1]
 
     def _forward(self, **inputs: Any) -> torch.Tensor:
+        if self._before is not None:
+            self._before()
         switch = contextlib.nullcontext()
         if not self.adapter and hasattr(self.model, "disable_adapter"):
             switch = self.model.disable_adapter()

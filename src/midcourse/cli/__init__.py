@@ -29,6 +29,8 @@ from midcourse.cli import (
     looping,
     models,
     proxy,
+    publishing,
+    serving,
     simulating,
     steers,
     store,
@@ -59,7 +61,7 @@ an error came from.
 
 ORDER = (
     *("studio", "proxy", "import", "simulate", "steers", "store", "model", "backends"),
-    *("train", "eval", "loop", "study", "export", "chat", "doctor"),
+    *("train", "eval", "loop", "study", "export", "publish", "serve", "chat", "doctor"),
 )
 
 
@@ -178,6 +180,8 @@ _add_command("eval", evaluation.evaluate)
 _add_command("loop", looping.loop, training.CONTEXT)
 _add_command("study", studying.study)
 _add_command("export", exporting.export)
+_add_command("publish", publishing.publish)
+_add_command("serve", serving.serve)
 _add_command("chat", models.chat)
 _add_command("doctor", doctor.doctor)
 

@@ -24,7 +24,7 @@ def check(
         str | None, typer.Option(help="The server's key.", envvar="MIDCOURSE_SERVER_KEY", show_default=False)
     ] = None,
     dialect: Annotated[
-        str | None, typer.Option(help="llama.cpp, vllm, sglang, ollama or openai; recognised if not given.")
+        str | None, typer.Option(help="llama.cpp, vllm, sglang, ollama, openai or midcourse; recognised if not given.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Whose tokenizer it should read with: `builtin`, a folder or hub id.")
@@ -54,7 +54,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
         return
-    tried = "verified" if report.verified else "not verified: tried on a scripted server only"
+    tried = f"verified on {report.tried_on}" if report.verified else "not verified: tried on a scripted server only"
     typer.echo(f"{report.url} runs {report.model} and speaks {report.dialect} ({tried})")
     table = Table("can it", "", "what was seen", box=None, header_style="bold")
     for ability in report.abilities:

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from midcourse.builtin import builtin_gguf
 from midcourse.errors import InputError, MissingExtra
 from midcourse.model import BUILTIN, builtin_path, load_model, resolve
 from midcourse.types import Message
@@ -31,9 +32,14 @@ def pull(name: Name = BUILTIN) -> None:
 
 
 @app.command()
-def path(name: Name = BUILTIN) -> None:
+def path(
+    name: Name = BUILTIN,
+    gguf: Annotated[bool, typer.Option("--gguf", help="Of the built-in model: its GGUF file, for llama.cpp.")] = False,
+) -> None:
     """Print the folder of a model; fetches it if needed."""
-    typer.echo(resolve(name))
+    if gguf and name != BUILTIN:
+        raise InputError(f"--gguf is for the built-in model; of {name} make one with `midcourse publish --as gguf`")
+    typer.echo(builtin_gguf() if gguf else resolve(name))
 
 
 @app.command("list")

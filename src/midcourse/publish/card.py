@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from midcourse.types import Steer, Trajectory
 
-__all__ = ["Contents", "card"]
+__all__ = ["Contents", "card", "rights"]
 
 
 @dataclass
@@ -71,14 +71,22 @@ def card(
     for what, counter in contents.counts.items():
         lines += [f"| {what} | {value} | {n} |" for value, n in counter.most_common()]
     lines += ["", "Tokenizers (hash): " + ", ".join(sorted(contents.tokenizers)) + "."] if contents.tokenizers else []
-    lines += [
-        "",
-        "## Licence",
-        "",
-        licence or "None was stated: without one nobody may use this. Export with --license.",
-    ]
-    lines += ["", "## Consent", "", f"{len(contents.people)} people are recorded as the ones who corrected."]
-    lines += [consent or "What they agreed to was not stated: ask them before this is published (--consent)."]
+    people = f"{len(contents.people)} people are recorded as the ones who corrected."
+    lines += rights(licence, consent, command="Export", told=people)
     lines += ["Texts may name people. Native rows (jsonl, parquet, hf) say in `author` who made a correction."]
     lines += ["", "## What differs from the store", "", *(f"- {note}" for note in notes or ["nothing"]), ""]
     return "\n".join(lines)
+
+
+def rights(licence: str | None, consent: str | None, *, command: str, told: str | None = None) -> list[str]:
+    """The lines of a card on licence and consent.
+
+    Args:
+        licence: The Hub's name of a licence.
+        consent: How the people whose corrections these are agreed.
+        command: What is to be done again where either was not stated, as a verb.
+        told: What is known of those people.
+    """
+    stated = licence or f"None was stated: without one nobody may use this. {command} with --license."
+    lines = ["", "## Licence", "", stated, "", "## Consent", ""] + ([told] if told else [])
+    return [*lines, consent or "What they agreed to was not stated: ask them before this is published (--consent)."]

@@ -33,14 +33,14 @@ def beside(output: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds something.
+def check_folder(folder: Path, option: str = "--output") -> None:
+    """Refuse a folder that holds something; `option` is what names it.
 
     Raises:
         InputError: It is there and not empty, or a file.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is there and not empty: give --output a new folder")
+        raise InputError(f"{folder} is there and not empty: give {option} a new folder")
 
 
 def card_path(output: Path) -> Path:

@@ -13,7 +13,7 @@ from model_folder import save_model
 from model_server import END, TEXT, serving
 
 ALL = sorted(DIALECTS)
-BY_IDS = ["llama.cpp", "sglang", "vllm"]
+BY_IDS = ["llama.cpp", "sglang", "vllm", "midcourse"]
 
 
 @pytest.fixture(scope="module")

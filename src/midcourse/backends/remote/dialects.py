@@ -6,17 +6,18 @@ from typing import Any
 from midcourse.backends.remote.http import Line
 from midcourse.backends.remote.llamacpp import LlamaCpp
 from midcourse.backends.remote.ollama import Ollama
-from midcourse.backends.remote.openai import VLLM, OpenAI
+from midcourse.backends.remote.openai import VLLM, Midcourse, OpenAI
 from midcourse.backends.remote.sglang import SGLang
 from midcourse.backends.remote.wire import Dialect
 from midcourse.errors import InputError, ServerError
 
 __all__ = ["DIALECTS", "VERIFIED", "dialect_of", "models", "recognise"]
 
-DIALECTS: dict[str, Callable[[], Dialect]] = {d.name: d for d in (LlamaCpp, VLLM, SGLang, Ollama, OpenAI)}
-VERIFIED: frozenset[str] = frozenset()
-"""Dialects that were tried on the real server; the others only on scripted servers that speak as documented."""
-_OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang", "library": "ollama"}
+DIALECTS: dict[str, Callable[[], Dialect]] = {d.name: d for d in (LlamaCpp, VLLM, SGLang, Ollama, OpenAI, Midcourse)}
+VERIFIED: dict[str, str] = {"llama.cpp": "b11434", "midcourse": "this version"}
+"""Dialects that were tried on the real server, with its version; the others only on scripted servers that speak as
+documented."""
+_OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang", "library": "ollama", "midcourse": "midcourse"}
 
 
 def dialect_of(name: str) -> Dialect:

@@ -10,7 +10,7 @@ from typing import Any
 from midcourse.backends.protocol import Sampling
 from midcourse.backends.remote.wire import Chunk, Garbled, Word
 
-__all__ = ["VLLM", "OpenAI"]
+__all__ = ["VLLM", "Midcourse", "OpenAI"]
 
 _ENDED = {None: "", "stop": "stop", "length": "length"}
 _NAMED = "token_id:"
@@ -77,6 +77,12 @@ class VLLM(OpenAI):
         if sampling.end_ids is not None:
             more["stop_token_ids"] = list(sampling.end_ids)
         return super().body(prompt, sampling, model) | more
+
+
+class Midcourse(VLLM):
+    """`midcourse serve`: what vLLM adds, it has too."""
+
+    name = "midcourse"
 
 
 def _words(choice: Any) -> tuple[Word, ...]:

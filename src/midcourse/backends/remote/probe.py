@@ -42,6 +42,8 @@ class Report:
     verified: bool
     """Whether this dialect was tried on the real server; else only on a scripted one that speaks as documented."""
     abilities: tuple[Ability, ...] = field(default=())
+    tried_on: str = ""
+    """Version of the real server on which the dialect was tried."""
 
     def to_dict(self) -> dict[str, Any]:
         """For a record on disk."""
@@ -130,7 +132,7 @@ def probe(
             _tried("repeat a draw by its seed", lambda: _seeds(asker)),
             _agrees(first, tokenizer),
         )
-        return Report(line.url, name, model, name in VERIFIED, found)
+        return Report(line.url, name, model, name in VERIFIED, found, VERIFIED.get(name, ""))
     finally:
         line.close()
 

@@ -1,0 +1,54 @@
+"""`midcourse publish` as a user runs it."""
+
+import pytest
+from typer.testing import CliRunner
+
+import model_folder
+from midcourse.cli import app
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    home = tmp_path_factory.mktemp("models")
+    base = model_folder.save_model(home / "tiny", positions=256, scale=0.2)
+    return base, model_folder.save_adapter(home / "adapter", base)
+
+
+def publish(made, *words):
+    base, adapter = made
+    return RUNNER.invoke(app, ["publish", str(adapter), "--model", str(base), *words])
+
+
+def test_merged_says_what_was_compared(made, tmp_path):
+    done = publish(made, "--output_dir", str(tmp_path / "out"), "--as", "merged")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(tmp_path / "out")
+    assert "differ from the adapter's by at most" in done.stderr
+    assert "licence or consent were not stated" in done.stderr
+    again = publish(made, "--output_dir", str(tmp_path / "out"))
+    assert again.exit_code == 2
+    assert "give --output_dir a new folder" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--as", "gguf"), "LLAMA_CPP_DIR"),
+        (("--public",), "--push REPO_ID"),
+        (("--push", "you/model"), "HF_HUB_OFFLINE"),
+        (("--eval", "none.json"), "no eval.json"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(made, tmp_path, monkeypatch, words, said):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("LLAMA_CPP_DIR", raising=False)
+    done = publish(made, "--output_dir", str(tmp_path / "out"), *words)
+    assert done.exit_code == 2, done.output
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
