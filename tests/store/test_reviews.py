@@ -56,6 +56,17 @@ def test_reviews_are_found_by_whom_when_and_what(store: Store) -> None:
     assert [r.id for r in Inbox(store).list(None)] == ["b", "c"]
 
 
+def test_accepted_reviews_of_one_text_are_found(store: Store) -> None:
+    made = [review(id, proposal={"name": name, "text": 'a "name": "n1"'}) for id, name in (("a", "n1"), ("b", "n2"))]
+    add(store, *made, review("c", proposal={"name": "n1"}), review("d", proposal={"name": "n_"}))
+    for id in "abd":
+        Inbox(store).accept(id, small(id, prompt=ord(id)))
+    with store.snapshot() as connection:
+        assert [r.id for r in reviews.accepted_of(connection, "n1")] == ["a"]
+        assert [r.id for r in reviews.accepted_of(connection, "n_")] == ["d"]
+    assert [r.id for r in Inbox(store).list("accepted")] == ["a", "b", "d"]
+
+
 def test_exchanges_come_back_by_person_and_chat(store: Store) -> None:
     made = [
         KeptExchange("1", "c1/u", None, "m", 1.0, {"text": "one \x00"}),

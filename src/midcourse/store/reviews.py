@@ -4,6 +4,7 @@ A review holds what it would become as plain JSON. Its decision is a record of i
 tokenizer: whoever accepts brings the trajectory that the proposal became.
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from midcourse.store.reading import chunks, latest, resolve_id
 from midcourse.store.schema import review, review_state
 from midcourse.types import Trajectory
 
-__all__ = ["Inbox", "Review", "ReviewState", "decide", "delete", "find", "put", "undecided"]
+__all__ = ["Inbox", "Review", "ReviewState", "accepted_of", "decide", "delete", "find", "put", "undecided"]
 
 ReviewState = Literal["open", "accepted", "rejected"]
 
@@ -71,8 +72,15 @@ def decide(connection: sa.Connection, id: str, state: ReviewState, by: str | Non
 
 def undecided(connection: sa.Connection, until: float) -> list[str]:
     """Ids of open reviews that came before a time."""
-    decided = sa.exists().where(review_state.c.review == review.c.id)
-    return list(connection.execute(sa.select(review.c.id).where(~decided, review.c.at < until)).scalars())
+    query = sa.select(review.c.id).where(~_decided(), review.c.at < until)
+    return list(connection.execute(query.order_by(review.c.seq)).scalars())
+
+
+def accepted_of(connection: sa.Connection, name: str) -> list[Review]:
+    """Accepted reviews of one text, by the `name` in their proposals, in the order in which they came."""
+    said = sa.type_coerce(review.c.value, sa.Text).contains(f'"name": {json.dumps(name)}', autoescape=True)
+    found = _read(connection, sa.select(review).where(said, _decided()).order_by(review.c.seq))
+    return [r for r in found if r.state == "accepted" and r.proposal.get("name") == name]
 
 
 class Inbox:
@@ -83,17 +91,18 @@ class Inbox:
 
     def list(self, state: ReviewState | None = "open", limit: int | None = None) -> list[Review]:
         """Reviews in the order in which they came; None: whatever their state."""
+        query = sa.select(review).order_by(review.c.seq)
+        if state is not None:
+            query = query.where(~_decided() if state == "open" else _decided())
         with self._store.snapshot() as connection:
-            rows = list(connection.execute(sa.select(review).order_by(review.c.seq)))
-            states = latest(connection, review_state, "review", [r.id for r in rows])
-        found = [r for r in (_review(r, states.get(r.id)) for r in rows) if state is None or r.state == state]
-        return found[:limit]
+            found = _read(connection, query)
+        return [r for r in found if state is None or r.state == state][:limit]
 
     def count(self) -> int:
         """How many are open."""
-        decided = sa.exists().where(review_state.c.review == review.c.id)
+        query = sa.select(sa.func.count()).select_from(review).where(~_decided())
         with self._store.snapshot() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(review).where(~decided)).scalar_one())
+            return int(connection.execute(query).scalar_one())
 
     def get(self, id: str) -> Review:
         """One by its id or a beginning that no other has.
@@ -167,6 +176,16 @@ def delete(connection: sa.Connection, ids: Sequence[str]) -> int:
         connection.execute(review_state.delete().where(review_state.c.review.in_(part)))
         gone += connection.execute(review.delete().where(review.c.id.in_(part))).rowcount
     return gone
+
+
+def _decided() -> sa.ColumnElement[bool]:
+    return sa.exists().where(review_state.c.review == review.c.id)
+
+
+def _read(connection: sa.Connection, query: sa.Select[Any]) -> list[Review]:
+    rows = list(connection.execute(query))
+    states = latest(connection, review_state, "review", [r.id for r in rows])
+    return [_review(r, states.get(r.id)) for r in rows]
 
 
 def _review(row: Any, state: Any) -> Review:

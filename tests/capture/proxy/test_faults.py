@@ -11,12 +11,13 @@ import time
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from proxied import assistant, chat, recording, user
 from scripted import scripted
 
 from midcourse.capture.proxy import recorder as recording_module
-from midcourse.errors import StoreError
 from midcourse.store import Store, consents, exchanges
+from midcourse.store.schema import exchange
 
 WHO = {"X-Steer-User": "ada", "X-Steer-Chat": "1"}
 
@@ -51,23 +52,29 @@ def test_a_locked_store_holds_up_nobody_and_loses_nothing(tmp_path, caplog):
     assert any("nothing that waited was lost" in s for s in said)
 
 
-def test_a_full_disk_is_waited_out(tmp_path, monkeypatch):
-    with scripted(replies=["one two three"]) as script, recording(script.url, tmp_path / "a.db") as (proxy, store):
-        put, full = exchanges.put, threading.Event()
-        full.set()
+def test_a_full_disk_is_waited_out(tmp_path):
+    path = tmp_path / "a.db"
+    with scripted(replies=["one two three"]) as script, recording(script.url, path) as (proxy, store):
+        engine = store._engine
+        engine.dispose()
+        room = [0]
 
-        def fails(connection, kept):
-            if full.is_set():
-                raise StoreError("the disk is full: nothing of this step was written")
-            put(connection, kept)
+        def limit(raw, _):
+            pages = raw.execute("PRAGMA page_count").fetchone()[0]
+            raw.execute(f"PRAGMA max_page_count={pages + room[0]}").fetchone()
 
-        monkeypatch.setattr(exchanges, "put", fails)
-        assert chat(proxy.url, [user("1")]) == "one two three"
-        time.sleep(0.2)
+        sa.event.listen(engine, "connect", limit)
+        for n in range(4):  # what is written first fits into pages that are there
+            assert chat(proxy.url, [user(f"{n} " + "word " * 2000)]) == "one two three"
+        deadline = time.monotonic() + 5
+        while "disk is full" not in proxy.recorder.trouble and time.monotonic() < deadline:
+            time.sleep(0.02)
         assert "disk is full" in proxy.recorder.trouble
-        full.clear()
-        proxy.settle(1)
-        assert kept(store) == 1
+        assert kept(store) < 4
+        room[0] = 10_000
+        engine.dispose()
+        proxy.settle(4)
+        assert kept(store) == 4
 
 
 def test_what_waits_is_bounded(tmp_path, monkeypatch, caplog):
@@ -138,10 +145,6 @@ def test_a_client_that_left_has_aborted(tmp_path):
 
 
 def _only(store) -> str:
-    import sqlalchemy as sa
-
-    from midcourse.store.schema import exchange
-
     with store.snapshot() as connection:
         return connection.execute(sa.select(exchange.c.client)).scalars().first()
 

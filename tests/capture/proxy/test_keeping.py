@@ -193,3 +193,39 @@ def test_failed_requests_leave_nothing(tmp_path):
         time.sleep(0.1)
         proxy.settle()
         assert number(store) == 0
+
+
+def test_steers_of_one_text_are_one_trajectory(tmp_path, tiny_tokenizer):
+    with (
+        scripted(replies=[REPLY, " and purred for hours until the night came.", " softly."]) as script,
+        recording(script.url, tmp_path / "a.db") as (proxy, store),
+    ):
+        steer(proxy)
+        chat(proxy.url, [*ASK, assistant("The cat sat on the mat and purred for days")], headers=ADA)
+        proxy.settle(3)
+        first, second = Inbox(store).list()
+        accept(store, first, tiny_tokenizer)
+        accept(store, second, tiny_tokenizer)
+        [trajectory] = store.trajectories()
+        assert len(trajectory.steers) == 2
+        text = tiny_tokenizer.decode(trajectory.path(trajectory.head))
+        assert text.endswith("The cat sat on the mat and purred for days softly.")
+        assert store.verify() == []
+
+
+def test_a_steer_that_was_rejected_is_not_in_the_next_one(tmp_path, tiny_tokenizer):
+    with (
+        scripted(replies=[REPLY, " and purred for hours until the night came.", " softly."]) as script,
+        recording(script.url, tmp_path / "a.db") as (proxy, store),
+    ):
+        steer(proxy)
+        chat(proxy.url, [*ASK, assistant("The cat sat on the mat and purred for days")], headers=ADA)
+        proxy.settle(3)
+        first, second = Inbox(store).list()
+        Inbox(store).reject(first.id)
+        accept(store, second, tiny_tokenizer)
+        [trajectory] = store.trajectories()
+        [made] = trajectory.steers
+        assert tiny_tokenizer.decode(trajectory.path(made.fork)).rstrip().endswith("and purred for")
+        authors = trajectory.authors(made.fork)
+        assert "person" in authors, "what the person had put before is not taken for the model's"

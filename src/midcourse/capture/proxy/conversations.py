@@ -11,7 +11,7 @@ from typing import Any
 
 from midcourse.capture.proxy.exact import Step
 from midcourse.capture.proxy.exchange import Asked, Exchange, Turn
-from midcourse.capture.proxy.written import Written
+from midcourse.capture.proxy.written import Written, prompt_of
 
 __all__ = ["Conversations", "Remembered", "steps_to"]
 
@@ -42,15 +42,13 @@ class Remembered:
         return 200 + ids + len(self.exchange.text) + len(asked.prefill) + sum(len(t.content) for t in asked.turns)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is kept."""
+        """As it is kept; a prompt that the request says already is not kept twice."""
+        written = self.written.to_dict()
+        if self.written.prompt == prompt_of(self.exchange.asked):
+            del written["prompt"]
         step = None if self.step is None else self.step.to_dict()
-        return {
-            **asdict(self.exchange),
-            "written": self.written.to_dict(),
-            "follows": self.follows,
-            "step": step,
-            "lacks": self.lacks,
-        }
+        more = {"written": written, "follows": self.follows, "step": step, "lacks": self.lacks}
+        return {**asdict(self.exchange), **more}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Remembered":
@@ -59,7 +57,8 @@ class Remembered:
         asked = Asked(said["route"], tuple(Turn(**t) for t in said["turns"]), said["prefill"])
         exchange = Exchange(value["id"], asked, value["text"], value["end"], value["at"])
         step = None if value["step"] is None else Step.from_dict(value["step"])
-        return cls(exchange, Written.from_dict(value["written"]), value["follows"], step, value["lacks"])
+        written = Written.from_dict({"prompt": prompt_of(asked), **value["written"]})
+        return cls(exchange, written, value["follows"], step, value["lacks"])
 
 
 def steps_to(last: Remembered, before: Mapping[str, Remembered]) -> tuple[Step, ...]:

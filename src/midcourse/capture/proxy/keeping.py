@@ -16,7 +16,7 @@ from midcourse.capture.proxy.client import Asker
 from midcourse.capture.proxy.conversations import Conversations, Remembered
 from midcourse.capture.proxy.exchange import End, Exchange, Route, Turn
 from midcourse.capture.proxy.noticing import Noticed, notice
-from midcourse.capture.proxy.proposal import Proposal, trajectory_of
+from midcourse.capture.proxy.proposal import Proposal, together, trajectory_of
 from midcourse.capture.proxy.recognise import recognise
 from midcourse.capture.proxy.recognition import Recognition
 from midcourse.capture.proxy.redact import marked, redact
@@ -159,7 +159,8 @@ class Keeper:
             return False
         if certain and self.accept_certain and self.tokenizer is not None:
             try:
-                made = trajectory_of([proposal], self.tokenizer, client=asker.name, model=self.model, at=at)
+                steers = together(connection, proposal, at)
+                made = trajectory_of(steers, self.tokenizer, client=asker.name, model=self.model, at=at)
             except InputError:
                 self.counts["left in the inbox: cannot be learnt from with this tokenizer"] += 1
                 return True

@@ -10,16 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import sqlalchemy as sa
+
 from midcourse.capture.proxy.exact import Step, replay
 from midcourse.errors import InputError
 from midcourse.rows.row import Prompt, SteerRow, digest
 from midcourse.rows.weave import Passage, plain, weave
-from midcourse.store import Store
+from midcourse.store import Store, reviews
 from midcourse.store.reviews import Inbox, Review
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Message, ModelRef, Trajectory
 
-__all__ = ["SOURCE", "Proposal", "accept", "trajectory_of"]
+__all__ = ["SOURCE", "Proposal", "accept", "together", "trajectory_of"]
 
 SOURCE = "proxy"
 _KEPT = ("prefix", "chosen", "rejected", "tail", "old_tail", "ended", "kind")
@@ -145,11 +147,16 @@ def accept(
     """
     inbox = Inbox(store)
     seen = inbox.get(review) if isinstance(review, str) else review
-    own = Proposal.from_dict(seen.proposal)
-    earlier = [r for r in inbox.list("accepted") if r.proposal.get("name") == own.name and r.at <= seen.at]
-    together = [*(Proposal.from_dict(r.proposal) for r in earlier), own]
-    made = trajectory_of(together, tokenizer, client=seen.client, model=model, at=seen.at)
+    with store.snapshot() as connection:
+        steers = together(connection, Proposal.from_dict(seen.proposal), seen.at)
+    made = trajectory_of(steers, tokenizer, client=seen.client, model=model, at=seen.at)
     return inbox.accept(seen.id, made.with_(steers=tuple(replace(s, state="approved") for s in made.steers)), by)
+
+
+def together(connection: sa.Connection, own: Proposal, at: float) -> list[Proposal]:
+    """A proposal behind those of the same text that were made before it and accepted."""
+    earlier = [r for r in reviews.accepted_of(connection, own.name) if r.at <= at]
+    return [*(Proposal.from_dict(r.proposal) for r in earlier), own]
 
 
 def _row_dict(row: SteerRow) -> dict[str, Any]:

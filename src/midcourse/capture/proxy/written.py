@@ -41,7 +41,7 @@ class Written:
         """Back again."""
         prompt = value["prompt"]
         if not isinstance(prompt, str):
-            prompt = tuple(Message.from_dict(m) for m in prompt)
+            prompt = tuple(m if isinstance(m, Message) else Message.from_dict(m) for m in prompt)
         return cls(value["name"], prompt, value["given"], tuple((a, b) for a, b in value["person"]))
 
 
