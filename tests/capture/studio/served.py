@@ -14,6 +14,7 @@ from scripted import tokenizer
 from websockets.sync.client import connect
 
 from midcourse.backends.protocol import Sampling, Token
+from midcourse.capture.studio.access import new_link
 from midcourse.capture.studio.opening import Opening, open_studio
 from midcourse.capture.studio.writer import Loaded
 from midcourse.store.db import Store
@@ -100,6 +101,22 @@ def serve(
             server.should_exit = True
             thread.join(20)
             assert not thread.is_alive()
+
+
+def person(served, name, role="annotator"):
+    """Added as `midcourse studio users add` does it, signed in with the link."""
+    token, link = new_link(name)
+    served.studio.office.journal.add("person", {"name": name, "role": role})
+    served.studio.office.journal.add("link", link)
+    client = served.client()
+    entered = client.post("enter", data={"token": token})
+    assert entered.status_code == 303
+    cookie = entered.cookies["midcourse_session"]
+    client.headers["Cookie"] = f"midcourse_session={cookie}"
+    flags = entered.headers["set-cookie"].lower()
+    assert "httponly" in flags
+    assert "samesite=strict" in flags
+    return client, cookie, token
 
 
 def opened(served: Served, **options):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from scripted import tokenizer
-from served import Babbler, serve
+from served import Babbler, person, serve
 from websockets.exceptions import ConnectionClosed
 
 from midcourse.capture.studio.access import new_link
@@ -18,22 +18,6 @@ from midcourse.errors import InputError
 def served(tmp_path):
     with serve(tmp_path, Babbler(), max_new_tokens=30) as running:
         yield running
-
-
-def person(served, name, role="annotator"):
-    """Added as `midcourse studio users add` does it, signed in with the link."""
-    token, link = new_link(name)
-    served.studio.office.journal.add("person", {"name": name, "role": role})
-    served.studio.office.journal.add("link", link)
-    client = served.client()
-    entered = client.post("enter", data={"token": token})
-    assert entered.status_code == 303
-    cookie = entered.cookies["midcourse_session"]
-    client.headers["Cookie"] = f"midcourse_session={cookie}"
-    flags = entered.headers["set-cookie"].lower()
-    assert "httponly" in flags
-    assert "samesite=strict" in flags
-    return client, cookie, token
 
 
 def finish(served, cookie, text):

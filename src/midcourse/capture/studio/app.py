@@ -22,6 +22,7 @@ from midcourse.backends.protocol import Sampling
 from midcourse.capture.studio import events
 from midcourse.capture.studio.access import COOKIE, SESSION_DAYS, Access
 from midcourse.capture.studio.guard import Guard, problem
+from midcourse.capture.studio.inbox_routes import add_inbox, look
 from midcourse.capture.studio.office import Office
 from midcourse.capture.studio.protocol import json_schema
 from midcourse.capture.studio.rooms import Rooms
@@ -77,6 +78,7 @@ def create_app(
     _door_routes(app, studio)
     _machine_routes(app, studio)
     add_routes(app, studio)
+    add_inbox(app, studio)
     trainings = add_training(app, studio, plan) if plan is not None else None
     _page_routes(app, studio)
     app.add_middleware(Guard, access=access, counts=studio.counts)
@@ -91,11 +93,12 @@ async def _sweep(studio: Studio) -> None:
 
 
 async def _look(studio: Studio) -> None:
-    """What `midcourse studio users` wrote: whoever was revoked is shown out."""
+    """What other processes wrote: whoever was revoked is shown out, what a proxy recognised is told."""
     while True:
         await asyncio.sleep(_LOOK_EVERY)
         try:
             await studio.office.refresh()
+            await look(studio)
         except Exception:  # said where it hinders somebody; here it is tried again
             continue
         for socket in list(studio.sockets):

@@ -18,6 +18,9 @@ fits. Times are Unix seconds, durations seconds. *admin* marks routes that an an
 | `GET api/stats` | `Stats`: the dashboard; `?mine=true` | |
 | `GET api/review?state=` | `[ReviewLine]`: `pending` (default), `active`, `flagged`, `approved`, `refused` | admin |
 | `POST api/review` | `Verdict` for one or several steers | admin |
+| `GET api/inbox` | `InboxView`: steers that a proxy recognised and nobody has judged | admin |
+| `POST api/inbox/{review}/accept` | `InboxWords`: it is a steer, as it was put or with other words | admin |
+| `POST api/inbox/{review}/reject` | it was none; it does not come back | admin |
 | `GET api/agreement` | `Agreement` | admin |
 | `GET api/differences` | `[Difference]`: prompts that several people finished, unsettled first | admin |
 | `POST api/differences/{item}` | `Settlement` | admin |
@@ -48,7 +51,11 @@ __all__ = [
     "Difference",
     "DraftLine",
     "Guidelines",
+    "InboxLine",
+    "InboxView",
+    "InboxWords",
     "Me",
+    "Passage",
     "Person",
     "PromptChange",
     "PromptLine",
@@ -213,6 +220,53 @@ class Verdict(Shape):
 
     steers: Annotated[tuple[Id, ...], Field(min_length=1, max_length=1000)]
     state: Literal["approved", "refused", "pending"]
+
+
+class Passage(Shape):
+    """One correction in its place."""
+
+    before: str
+    """The answer in front of it, shortened."""
+    rejected: tuple[str, ...]
+    """What was there, shortened; empty where that is not known."""
+    chosen: str
+    after: str
+    """How the answer stands behind it, shortened."""
+    ended: bool
+    """The answer stops there."""
+
+
+class InboxLine(Shape):
+    """What a proxy recognised in one request."""
+
+    id: str
+    client: str
+    """Who asked: a name, or a hash of their key."""
+    model: str | None
+    """As the client named it."""
+    at: float
+    kind: str
+    """`cut`, `changed`, `extended` or `history_edit`."""
+    certain: bool
+    why: str
+    """What speaks for and against it."""
+    prompt: str
+    """Its beginning."""
+    passages: tuple[Passage, ...]
+
+
+class InboxView(Shape):
+    """The inbox."""
+
+    waiting: int
+    lines: tuple[InboxLine, ...]
+    """The first 200, oldest first."""
+
+
+class InboxWords(Shape):
+    """What should have been put, one text for each passage; none: as it was put."""
+
+    chosen: Annotated[tuple[Words, ...], Field(max_length=1000)] | None = None
 
 
 class Fork(Shape):

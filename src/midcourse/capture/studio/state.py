@@ -25,6 +25,8 @@ class Studio:
     counts: Counter[str] = field(default_factory=Counter)
     seen: dict[str, float] = field(default_factory=dict)
     """When each person last opened a tab."""
+    waiting: int = 0
+    """Steers in the inbox when it was looked at last."""
     ready: bool = False
     dev: bool = False
     """Read the page's files anew for each request."""

@@ -1,6 +1,7 @@
 /** The pages around the writing, and the way between them. */
 import { el, fill } from './dom.js';
 import { homePage } from './home_page.js';
+import { inboxPage } from './inbox_page.js';
 import { progressPage } from './progress_page.js';
 import { reviewPage } from './review_page.js';
 import { trainPage } from './train_page.js';
@@ -8,6 +9,7 @@ import { trainPage } from './train_page.js';
 const PAGES = {
   '': { title: 'Write', show: homePage, about: ['queue'] },
   review: { title: 'Review', show: reviewPage, about: [], can: 'review' },
+  inbox: { title: 'Inbox', show: inboxPage, about: ['inbox'], can: 'review' },
   progress: { title: 'Progress', show: progressPage, about: [] },
   train: { title: 'Train', show: trainPage, about: ['adapters', 'model', 'training'], can: 'train' },
 };

@@ -1,4 +1,5 @@
 /** Steers before a reviewer: read in their place, approved or refused, one key each. */
+import { Cases } from './cases.js';
 import { el } from './dom.js';
 import { get, post } from './rest.js';
 
@@ -8,40 +9,20 @@ export async function reviewPage(node, context) {
   const state = context.reviewing ?? 'pending';
   const cases = await get(`api/review?state=${state}`);
   const show = (next) => { context.reviewing = next; reviewPage(node, context); };
-  const list = el('div', { class: 'cases', 'data-testid': 'cases' });
-  let at = 0;
   const decide = async (steers, verdict) => {
     try {
       await post('api/review', { steers, state: verdict });
-      for (const id of steers) list.querySelector(`[data-steer="${CSS.escape(id)}"]`)?.remove();
-      pick(at);
+      for (const id of steers) all.gone(all.list.querySelector(`[data-steer="${CSS.escape(id)}"]`));
     } catch (e) { context.toast(e.message, 'bad'); }
   };
-  const pick = (i) => {
-    const all = [...list.children];
-    at = Math.max(0, Math.min(i, all.length - 1));
-    all.forEach((c, n) => c.classList.toggle('picked', n === at));
-    all[at]?.scrollIntoView({ block: 'nearest' });
-    if (!all.length) list.replaceChildren(el('p', { class: 'lead' }, 'Nothing is waiting here.'));
-  };
-  list.append(...cases.map((c) => one(c, decide)));
+  const all = new Cases(cases.map((c) => one(c, decide)), 'Nothing is waiting here.');
   node.replaceChildren(
     el('h1', {}, 'Review'),
     el('p', { class: 'lead' }, 'What was steered, in its place. A approves, R refuses, ↑ and ↓ go from one to the next. Refused steers are kept and never train.'),
     el('p', { class: 'row', role: 'tablist' }, STATES.map(([name, says]) => el('button', { type: 'button', role: 'tab', 'aria-selected': String(name === state), onclick: () => show(name) }, says)),
-      cases.length > 1 ? el('button', { type: 'button', class: 'quiet', onclick: () => decide([...list.querySelectorAll('[data-steer]')].map((c) => c.dataset.steer), 'approved') }, `Approve all ${cases.length}`) : null),
-    list);
-  pick(0);
-  node.onkeydown = (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.repeat && !/^Arrow/.test(e.key)) return;
-    const now = list.children[at]?.dataset.steer;
-    const does = { a: () => now && decide([now], 'approved'), r: () => now && decide([now], 'refused'), ArrowDown: () => pick(at + 1), ArrowUp: () => pick(at - 1) }[e.key];
-    if (!does || !context.studio.settings.single && e.key.length === 1) return;
-    e.preventDefault();
-    does();
-  };
-  node.tabIndex = -1;
-  node.focus({ preventScroll: true });
+      cases.length > 1 ? el('button', { type: 'button', class: 'quiet', onclick: () => decide([...all.list.querySelectorAll('[data-steer]')].map((c) => c.dataset.steer), 'approved') }, `Approve all ${cases.length}`) : null),
+    all.list);
+  all.listen(node, { a: (c) => decide([c.dataset.steer], 'approved'), r: (c) => decide([c.dataset.steer], 'refused') }, () => context.studio.settings.single);
 }
 
 function one(c, decide) {
