@@ -6,16 +6,19 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from served import serve
 
+import llama_server
 from midcourse.backends.remote import DIALECTS, Ability, Report, probe
+from midcourse.builtin import GGUF, builtin_gguf, cache_folder
 from midcourse.capture.studio import elsewhere, pump
 from midcourse.capture.studio.elsewhere import Server, server_loader
 from midcourse.errors import InputError, ServerError
+from midcourse.model import builtin_path
 from midcourse.tokens import TextTokenizer
 from model_folder import save_model
 from model_server import serving
 
 ALL = sorted(DIALECTS)
-BY_IDS = ["llama.cpp", "sglang", "vllm"]
+BY_IDS = [name for name, dialect in DIALECTS.items() if dialect().by_ids]
 SAID = "grey café on the hill."
 
 
@@ -32,9 +35,9 @@ def studio(tmp_path, server, tokenizer, patience=5.0, **settings):
         yield served
 
 
-def begun(served):
+def begun(served, text="Hi"):
     page = served.page()
-    assert page.do("new", text="Hi")["event"] == "ok"
+    assert page.do("new", text=text)["event"] == "ok"
     return page
 
 
@@ -201,3 +204,42 @@ def test_a_server_that_is_not_there_is_refused_at_the_start(tokenizer):
         server_loader(Server(url), tokenizer)(None)
     with pytest.raises(InputError, match="no address of a server"):
         server_loader(Server("lokal"), tokenizer)(None)
+
+
+@pytest.mark.model
+@pytest.mark.llama_server
+def test_on_the_real_llama_server(tmp_path):
+    found = llama_server.find()
+    if found is None:
+        pytest.skip(llama_server.WANTED)
+    if not builtin_path().is_dir() or not (cache_folder() / "models" / GGUF).is_file():
+        pytest.skip("the built-in model or its GGUF is not here: run `midcourse model path --gguf`")
+    tokenizer = TextTokenizer.load(builtin_path())
+    with llama_server.running(found, builtin_gguf(), log=tmp_path / "log") as url:
+        load = server_loader(Server(url), tokenizer)
+        with serve(tmp_path, load=load, max_new_tokens=24) as served:
+            page = begun(served, "How do I sleep better?")
+            page.rest()
+            assert page.welcome["model"]["lacks"] == ""
+            assert len(page.draft["tokens"]) == 24
+            cut = page.draft["tokens"][3]["end"]
+            kept = page.text[:cut]
+            page.do("replace", cut=cut, text=" also need a café and", shown=len(page.draft["tokens"]))
+            page.rest()
+            assert page.text.startswith(kept + " also need a café and")
+            assert all(t["logprob"] is not None for t in page.draft["tokens"] if t["by"] == "model")
+            at = [t["by"] for t in page.draft["tokens"]].index("person")
+            at = next(k for k, t in enumerate(page.draft["tokens"]) if k > at and t["by"] == "model")
+            was = page.draft["tokens"][at]["id"]
+            page.do("resample", cut=page.draft["tokens"][at - 1]["end"], shown=len(page.draft["tokens"]))
+            page.rest()
+            assert page.draft["tokens"][at]["id"] != was
+            other = page.draft["tokens"][2]["alternatives"][1]["id"]
+            page.do("pick", token=2, pick=other, shown=len(page.draft["tokens"]))
+            page.rest()
+            assert page.draft["tokens"][2]["id"] == other
+            assert page.do("accept", shown=len(page.draft["tokens"]))["event"] == "ok"
+            t = stored(served, page)
+            assert [s.kind for s in t.steers] == ["typed", "resampled", "picked"]
+            assert len(t.path(t.head)) > t.steers[2].fork.depth + 1  # it went on from there
+            assert served.studio.office.store.verify() == []
