@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from midcourse.errors import TokenizerMismatch
 from midcourse.evaluate.collapse import Collapse, collapse
 from midcourse.evaluate.curves import learning_curve
 from midcourse.evaluate.drift import Place, answer_places, compare, neutral_prompts, prose, retained_places, text_place
 from midcourse.evaluate.forks import MEASURES, Fork, HeldOut, forks, held_out, likelihoods, spread
-from midcourse.evaluate.intervals import interval, paired
 from midcourse.evaluate.recurrence import MORE, Checker, ErrorSpec, error_of, judge, valid
 from midcourse.evaluate.results import Drawn, ForkResult, Metric, Results, Segment, Written
 from midcourse.evaluate.sampling import Sample, sample, score
+from midcourse.evaluate.telling import checked, fork_result, metric
 from midcourse.evaluate.variants import BASE, Sampler, Variants, adapter_labels
 from midcourse.model import LoadedModel, check_adapter, load_model
 from midcourse.tokens import TextTokenizer
@@ -119,13 +118,13 @@ def measure(
     tokenizer = loaded.tokenizer
     limit = getattr(variants.model.config, "max_position_embeddings", None)
     held, skipped = held_out(
-        _checked(trajectories, tokenizer), part=options.part, window=options.window, max_depth=limit
+        checked(trajectories, tokenizer), part=options.part, window=options.window, max_depth=limit
     )
     found = forks(held)
     values = likelihoods(variants, held, stage("Likelihoods at forks", len(held)))
     again = _Recurrence.measure(variants, tokenizer, spread(found, options.max_forks), checker, options, stage)
     metrics = [
-        _metric(m, variants, {v: [values[f.steer.id][v][m] for f in found] for v in variants.names}, _groups(found))
+        metric(m, {v: [values[f.steer.id][v][m] for f in found] for v in variants.names}, _groups(found))
         for m in MEASURES
     ]
     metrics = [*again.metrics(variants), *metrics, *_drifts(variants, tokenizer, held, options, stage)]
@@ -157,28 +156,8 @@ def measure(
     )
 
 
-def _checked(trajectories: Iterable[Trajectory], tokenizer: TextTokenizer) -> Iterable[Trajectory]:
-    for trajectory in trajectories:
-        if trajectory.tokenizer != tokenizer.hash:
-            raise TokenizerMismatch(
-                f"trajectory {trajectory.id} was tokenized by {trajectory.tokenizer}, the model's tokenizer is "
-                f"{tokenizer.hash}. Evaluate the model that the steers were made with, or import the texts again"
-            )
-        yield trajectory
-
-
 def _groups(found: Sequence[Fork]) -> list[str]:
     return [f.held.group for f in found]
-
-
-def _metric(name: str, variants: Variants, values: dict[str, list[float]], prompts: Sequence[str]) -> Metric:
-    first = variants.adapters
-    return Metric(
-        name,
-        {v: interval(values[v], prompts) for v in variants.names},
-        {a: paired(values[a], values[BASE], prompts) for a in first},
-        paired(values[first[1]], values[first[0]], prompts) if len(first) == 2 else None,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +204,7 @@ class _Recurrence:
 
     def metrics(self, variants: Variants) -> list[Metric]:
         return [
-            _metric(name, variants, {v: [s[i] for s in self.shares[v]] for v in variants.names}, _groups(self.forks))
+            metric(name, {v: [s[i] for s in self.shares[v]] for v in variants.names}, _groups(self.forks))
             for i, name in enumerate(("recurrence", "adoption", "valid"))
         ]
 
@@ -269,10 +248,10 @@ def _drifts(
         compared = compare(variants, places, tick)
         prompts_of = [p.prompt for p in places for _ in p.targets]
         kls = {v: [float(x) for a in compared[v][0] for x in a] for v in variants.names}
-        metrics.append(_metric(name, variants, kls, prompts_of))
+        metrics.append(metric(name, kls, prompts_of))
         if name == "drift/kl_text":
             bits = {v: [float(-compared[v][1][0].sum() / np.log(2) / size)] for v in variants.names}
-            metrics.append(_metric("drift/bits_per_byte", variants, bits, ["text"]))
+            metrics.append(metric("drift/bits_per_byte", bits, ["text"]))
     return metrics
 
 
@@ -342,24 +321,15 @@ def _fork_result(
     fork: Fork, measures: dict[str, dict[str, float]], again: _Recurrence, tokenizer: TextTokenizer
 ) -> ForkResult:
     at = next((i for i, f in enumerate(again.forks) if f is fork), None)
-    before = tokenizer.decode(fork.prefix)
-    if at is not None:
-        shares = {
-            v: dict(zip(("recurrence", "adoption", "valid"), s[at], strict=True)) for v, s in again.shares.items()
-        }
-        measures = {v: {**m, **shares[v]} for v, m in measures.items()}
-    return ForkResult(
-        steer=fork.steer.id,
-        trajectory=fork.held.trajectory.id,
-        prompt=fork.held.group,
-        kind=fork.steer.kind,
-        reason=fork.steer.reason,
-        before=("…" if len(before) > 160 else "") + before[-160:],
-        chosen=tokenizer.decode(fork.chosen),
-        rejected=tuple(tokenizer.decode(r) for r in fork.rejected),
-        measures=measures,
-        tier=None if at is None else again.errors[at].tier,
-        sampled={} if at is None else {v: texts[at] for v, texts in again.texts.items()},
+    if at is None:
+        return fork_result(fork, measures, tokenizer)
+    shares = {v: dict(zip(("recurrence", "adoption", "valid"), s[at], strict=True)) for v, s in again.shares.items()}
+    return fork_result(
+        fork,
+        {v: {**m, **shares[v]} for v, m in measures.items()},
+        tokenizer,
+        tier=again.errors[at].tier,
+        sampled={v: texts[at] for v, texts in again.texts.items()},
     )
 
 
