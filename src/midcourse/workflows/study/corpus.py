@@ -17,7 +17,7 @@ from midcourse.workflows.study.material import Material
 
 __all__ = ["Corpus", "corpus_material", "folds_of"]
 
-MOST = 300
+MOST = 150
 """Texts that are held out at most."""
 
 

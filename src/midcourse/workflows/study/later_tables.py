@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from midcourse.evaluate.intervals import ENOUGH
 from midcourse.workflows.study.cell import IN_PROMPT, OURS, Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.shown import NAMES, Found, by_fork, curves, measures, percent, plain, table
@@ -100,6 +101,8 @@ def _corpus(runs: dict[str, Found], folds: int | None) -> list[str]:
         rows.append([method, *_likely(found, "steered"), _moved(found), *drift, against])
     prompts = {x["prompt"] for f in most for x in f["forks"]}
     said = [f"{len({x['steer'] for f in whole for x in f['forks']})} held-out steers, {len(prompts)} clusters."]
+    if len(prompts) < ENOUGH:
+        said.append(f"Too few clusters for a claim, which needs {ENOUGH}.")
     if folds:
         said.append(f"Each writer is held out once ({folds} folds, {len(most)} run); clusters are writers.")
         said += [_one_by_one(found, method) for method, found in runs.items() if found]
