@@ -10,7 +10,7 @@ The package in the order in which data flows through it:
     backends/       who generates: tokens with alternatives, from token ids
     store/       1  the append-only store of nodes and steers
     drafts/      2  one text being written: stop, rewind, correct, resume
-    capture/     3  steers from elsewhere: importers
+    capture/     3  steers from elsewhere: studio, proxy, importers, recorder
     tree/        4  a trajectory as arrays: packed, masked, run once
     objective/   5  losses: tensors in, (loss, metrics) out
     train/       6  SteerConfig, SteerTrainer
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from midcourse.capture.recorder import Recorder
     from midcourse.model import load_model
     from midcourse.store.db import Store
     from midcourse.tokens import TextTokenizer
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Message",
+    "Recorder",
     "Steer",
     "SteerConfig",
     "SteerTrainer",
@@ -49,6 +51,7 @@ __all__ = [
 
 _HOME = {
     "Message": "midcourse.types",
+    "Recorder": "midcourse.capture.recorder",
     "Steer": "midcourse.types",
     "SteerConfig": "midcourse.train",
     "SteerTrainer": "midcourse.train",

@@ -38,7 +38,10 @@ Formats = Callable[[], "dict[str, Reader]"]
 
 
 def _shared(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders of them.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Files (.jsonl, .csv, .tsv, .parquet; exports: as exported) or folders of them."),
+    ],
     model: Annotated[str, typer.Option(help="Whose tokenizer: `builtin`, a model folder, or a hub id.")] = "builtin",
     store: Annotated[
         str | None, typer.Option("--store", help="Store path or URL; default MIDCOURSE_STORE or ./midcourse.db.")
