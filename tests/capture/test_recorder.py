@@ -108,6 +108,14 @@ def test_raw_text_that_was_changed_and_goes_on(tiny_tokenizer: TextTokenizer, tm
     assert again.steers == ()
 
 
+def test_the_next_turn_of_raw_text_is_a_text_of_its_own(tiny_tokenizer: TextTokenizer, tmp_path: Path) -> None:
+    asked = "A talk about the bridge over the river.\nUser: When was it built?\nBot:"
+    with Recorder(tmp_path / "s.db", model=tiny_tokenizer, person="p") as rec:
+        rec.wrote(asked, " " + TEXT)
+        rec.wrote(asked + " " + TEXT.replace(" two", " three") + "\nUser: And then?\nBot:", " It was red.")
+    assert [t.steers for t in kept(tmp_path / "s.db")] == [(), ()]
+
+
 def test_what_may_be_a_program_waits_for_review(tiny_tokenizer: TextTokenizer, tmp_path: Path) -> None:
     with Recorder(tmp_path / "s.db", model=tiny_tokenizer, person="p", clock=lambda: 5.0) as rec:
         rec.wrote(ASK, TEXT, ended=False)

@@ -128,8 +128,9 @@ class Recorder:
             for turn, id in dict.fromkeys((e.turn, e.exchange) for e in found.edits):
                 if request.route == "chat" and turn < len(request.turns):
                     self._correct(_of(known, id), request.turns[turn].content, closes=True, certain=found.certain)
-            goes_on = request.prefill or request.route == "completions"
-            on = _of(known, found.exchange) if found.exchange and goes_on and found.kind not in _NOT_ON else None
+            raw = request.route == "completions"  # corrected above a next turn, such a text has no place of its own
+            goes_on = found.kind not in (*_NOT_ON, "history_edit") if raw else found.kind not in _NOT_ON
+            on = _of(known, found.exchange) if found.exchange and goes_on and (raw or request.prefill) else None
             draft, begun = (on.draft, on.begun) if on else self._begin(request, person)
             if on is not None:
                 held = request.prefill or request.turns[0].content

@@ -150,6 +150,15 @@ def test_earlier_answers_that_were_corrected_show_in_the_history() -> None:
     assert recognise(chat(ASK, "a:" + TEXT, more), [FIRST]).edits == ()
 
 
+def test_a_correction_above_an_answer_that_goes_on() -> None:
+    asked = [ASK, "a:" + TEXT, "u:And who paid?"]
+    second = wrote(chat(*asked), "The town paid for all of it.", id="e2")
+    said = [ASK, "a:" + TEXT.replace("1932", "1937"), "u:And who paid?"]
+    found = recognise(chat(*said, prefill=second.text), [FIRST, second])
+    assert (found.kind, found.exchange) == ("history_edit", "e2"), "what it goes on from"
+    assert [(e.exchange, e.was) for e in found.edits] == [("e1", " 1932")]
+
+
 def test_an_answer_of_another_model_is_no_correction() -> None:
     sibling = wrote(chat(ASK), "Which bridge do you mean? There are many of them in the world.", id="e2")
     other = "It crosses the bay, and I like how it looks in the evening when the lamps are lit."

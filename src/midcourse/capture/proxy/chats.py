@@ -50,6 +50,8 @@ def chat(request: Request, shown: Sequence[Shown], *, exact: bool) -> Found:
         now.edits = history.edits + now.edits
         now.doubts += history.doubts
         return now
+    if request.prefill.strip():
+        history.exchange = now.exchange  # what it goes on from, not what was corrected above it
     return history
 
 
