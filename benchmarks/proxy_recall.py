@@ -261,8 +261,6 @@ def hidden(row: dict[str, Any]) -> str | None:
         return "deleted, and nothing follows: as if asked again"
     if row["action"] == "cut" and (model[: row["cut"]] + put).startswith(model.rstrip()):
         return "the writer typed the cut words again"
-    if row["action"] == "cut" and put.strip() and model.startswith((model[: row["cut"]] + put).rstrip()):
-        return "the writer typed the cut words again, and what follows them was shortened away"
     return None
 
 
