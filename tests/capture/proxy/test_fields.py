@@ -98,6 +98,7 @@ def test_stripping_does_not_care_how_bytes_are_torn(cuts):
 
 @given(st.binary(max_size=80))
 def test_garbage_passes_the_stripper(raw):
+    assert FIELDS["llama.cpp"]["native"].added(b'{"stream": true}') == (b'{"stream": true}', None)
     assert FIELDS["vllm"]["chat"].added(b"\xff" + raw) == (b"\xff" + raw, None)
     stripper = Stripper(FIELDS["llama.cpp"]["chat"])
     stripper.began("text/event-stream")

@@ -75,6 +75,17 @@ def test_ids_of_vllm_and_what_is_hidden():
     assert (reader.prompt_ids, choice.ids, choice.hidden) == ([1, 2], [5, 6], "thinking")
 
 
+def test_a_prefill_that_is_said_again_has_no_ids_and_what_follows_has():
+    reader = Reader("text/event-stream")
+    for piece, ids in (("The cat", None), (" sat", [4, 5]), (" on", [6])):
+        reader.feed(event(delta={"content": piece}, **({} if ids is None else {"token_ids": ids})))
+    [choice] = reader.done().values()
+    assert (choice.text, choice.bare, choice.ids, choice.whole) == ("The cat sat on", "The cat", [4, 5, 6], True)
+    reader.feed(event(delta={"content": " it"}))
+    [choice] = reader.done().values()
+    assert (choice.text, choice.bare, choice.whole) == ("The cat sat on it", "The cat", False)
+
+
 @pytest.mark.parametrize("raw", [b"data: {]\n\n", b"data: 3\n\ndata: [1]\n\n", b'data: {"choices": 3}\n\n', b"\xff\n"])
 def test_garbage_is_given_up_without_a_word(raw):
     reader = Reader("text/event-stream")

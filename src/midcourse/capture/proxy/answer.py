@@ -32,7 +32,10 @@ class Choice:
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     whole: bool = True
-    """Whether every piece of the text came with its ids."""
+    """Whether every piece of the text came with its ids, from the first that did on."""
+    bare: str = ""
+    """What came before that one: all of it where no ids are told, a prefill where the server repeats it."""
+    leading: int = 0
     parts: list[str] = field(default_factory=list)
     size: int = 0
 
@@ -92,7 +95,8 @@ class Reader:
                     self._give_up(f"an answer that is none ({type(error).__name__})")
         self._held.clear()
         for choice in self.choices.values():
-            choice.text, choice.parts = choice.text + "".join(choice.parts), []
+            choice.bare += "".join(choice.parts[: choice.leading])
+            choice.text, choice.parts, choice.leading = choice.text + "".join(choice.parts), [], 0
         return self.choices
 
     def _give_up(self, why: str) -> None:
@@ -146,7 +150,8 @@ class Reader:
         if isinstance(words, str) and words:
             self._add(choice, words)
         if isinstance(words, str) and words and told is None:
-            choice.whole = False
+            choice.leading += not choice.ids
+            choice.whole = choice.whole and not choice.ids
         if told is not None:
             _tell(choice, *told)
         if row.get("finish_reason"):

@@ -32,6 +32,8 @@ class Fields:
     """The same in each choice."""
     empty: Mapping[str, Any] = field(default_factory=dict)
     """Keys that are always there, and what they hold when nobody asks; of the event or its choices."""
+    streams: bool = True
+    """Whether a stream needs them too; False: it tells ids unasked."""
 
     def added(self, body: bytes) -> tuple[bytes, "Stripper | None"]:
         """The request with the fields in it, and what takes them out of its answer; unchanged where it asks itself."""
@@ -40,6 +42,8 @@ class Fields:
         except (ValueError, RecursionError):
             return body, None
         if not isinstance(given, dict) or any(given.get(name) not in (None, False, 0) for name in self.add):
+            return body, None
+        if given.get("stream") and not self.streams:
             return body, None
         more = json.dumps({**given, **self.add}, ensure_ascii=False, separators=(",", ":"))
         return more.encode(), Stripper(self)
@@ -63,7 +67,7 @@ FIELDS: dict[str, dict[Kind, Fields]] = {
     "llama.cpp": {
         "chat": Fields({"logprobs": True, "top_logprobs": 1}, choices=("logprobs",)),
         "completions": Fields({"logprobs": 1}, empty={"logprobs": None}),
-        "native": Fields({"return_tokens": True}, empty={"tokens": []}),
+        "native": Fields({"return_tokens": True}, empty={"tokens": []}, streams=False),
     },
 }
 """By dialect and route, as documented: vLLM's `return_token_ids`; in llama.cpp each entry of `logprobs` has an `id`."""

@@ -61,7 +61,8 @@ def notice(
     follows = was if was is not None and written.name == was.written.name else None
     added = exchange.text.removeprefix(written.given if held else "")
     step = None
-    if clean and choice.whole and not choice.hidden and held == asked.prefill:  # a nudge is not in the ids
+    told = choice.whole and choice.bare in ("", held)
+    if clean and told and not choice.hidden and held == asked.prefill:  # a nudge is not in the ids
         step = Step(
             written.given,
             _edits(found, follows),
