@@ -33,8 +33,9 @@ __all__ = [
 CACHE = 64 * 1024
 """Kilobytes of pages that SQLite keeps, so that what one transaction touches is written once."""
 LOG_PAGES = 16_384
-"""Pages (of 4 KB) that SQLite's log may hold before they are copied into the file. Ids are hashes, so that a large store
-changes other pages in every transaction, and most of them again in the next: the longer the log, the fewer copies."""
+"""Pages (of 4 KB) that SQLite's log may hold before they are copied into the file. Ids are hashes, so that a large
+store changes other pages in every transaction, and most of them again in the next: the longer the log, the fewer
+copies."""
 
 
 def read_url(url: str | Path | None) -> sa.URL:
