@@ -3,7 +3,9 @@
 import pytest
 
 from midcourse.errors import MissingExtra, ModelError
-from midcourse.publish.gguf import LORA, MERGED, convert_lora, convert_merged, find_converter
+from midcourse.publish.gguf import LORA, MERGED, convert_lora, convert_merged, find_converter, split_digits
+from midcourse.tokens import TextTokenizer
+from model_folder import save_model
 from publish_converter import SCRIPT
 
 
@@ -53,3 +55,11 @@ def test_a_file_that_is_no_gguf_is_no_success(llama_cpp, tmp_path):
     (tmp_path / "model").mkdir()
     with pytest.raises(ModelError, match="could not convert"):
         convert_merged(tmp_path / "model", tmp_path / "whole.gguf", "float16")
+
+
+def test_digits_are_split_and_ids_mean_the_same(tmp_path):
+    before = TextTokenizer.load(save_model(tmp_path))
+    split_digits(tmp_path)
+    after = TextTokenizer.load(tmp_path)
+    assert after.hash != before.hash
+    assert after.encode("In 1932, yes") == before.encode("In 1932, yes")

@@ -4,6 +4,7 @@ Midcourse brings none: they belong to the llama.cpp that will read the file. The
 PATH, and run as programs of their own. Merging is not known here.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from midcourse.errors import MissingExtra, ModelError
 
-__all__ = ["LORA", "MERGED", "convert_lora", "convert_merged", "find_converter"]
+__all__ = ["LORA", "MERGED", "convert_lora", "convert_merged", "find_converter", "split_digits"]
 
 MERGED, LORA = "convert_hf_to_gguf.py", "convert_lora_to_gguf.py"
 _TYPES = {"bfloat16": "bf16", "float16": "f16", "float32": "f32"}
@@ -50,6 +51,19 @@ def convert_merged(model: Path, output: Path, dtype: str) -> None:
 def convert_lora(adapter: Path, base: Path, output: Path, dtype: str) -> None:
     """Write an adapter as a GGUF file that `llama-server --lora` puts on its base; raises as `convert_merged`."""
     _run(find_converter(LORA), [str(adapter), "--base", str(base), "--outtype", _TYPES[dtype]], output)
+
+
+def split_digits(model: Path) -> None:
+    """Give the built-in model's tokenizer its splitting of digits back, by which the converter knows whose it is.
+
+    transformers reads the tokenizer of a GGUF file without it. Token ids mean the same; llama.cpp reads numbers in text
+    digit by digit, as it does from the original file.
+    """
+    path = model / "tokenizer.json"
+    spec = json.loads(path.read_text(encoding="utf-8"))
+    split = {"type": "Digits", "individual_digits": True}
+    spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, spec["pre_tokenizer"]]}
+    path.write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
 
 
 def _run(converter: Path, words: list[str], output: Path) -> None:

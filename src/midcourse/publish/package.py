@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from midcourse.errors import MissingExtra
+from midcourse.model import BUILTIN
 from midcourse.publish.files import beside
-from midcourse.publish.gguf import LORA, MERGED, convert_lora, convert_merged, find_converter
+from midcourse.publish.gguf import LORA, MERGED, convert_lora, convert_merged, find_converter, split_digits
 from midcourse.publish.merge import sixteen_bits, write_merged
 from midcourse.publish.model_card import Evaluation, model_card, public_record
 from midcourse.publish.ollama import modelfile
@@ -101,6 +102,8 @@ class Package:
         merged = part / "merged"
         checked = write_merged(self.steered, merged, dtype=dtype, say=say).lines()
         say("Converting")
+        if self.steered.base.name == BUILTIN:
+            split_digits(merged)
         convert_merged(merged, part / self._name(), dtype)
         shutil.rmtree(merged)
         return [*checked, f"Then made by llama.cpp's {MERGED}; not run here."]
