@@ -31,6 +31,7 @@ def test_where_there_is_none_a_sentence_says_what_to_do(monkeypatch, tmp_path):
 
 def test_it_is_found_on_the_path(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("LLAMA_CPP_DIR", raising=False)
     (tmp_path / MERGED).write_text("")
     (tmp_path / MERGED).chmod(0o755)
     assert find_converter(MERGED) == tmp_path / MERGED
