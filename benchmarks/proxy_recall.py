@@ -1,6 +1,6 @@
 """How well a person's corrections are recognised in the next request: on edits that were made up, and on real ones.
 
-    python benchmarks/proxy_recall.py ../shared/data/coauthor-creative    # writes results/proxy_recall.json
+    python benchmarks/proxy_recall.py ../shared/data/coauthor-creative --proxy 6    # writes results/proxy_recall.json
 
 Made up: chats and raw texts in which words are cut, replaced, put in or written on, in the text to be continued or in
 an earlier answer, beside requests in which only a client did something. A correction is found when the right kind is
@@ -17,6 +17,8 @@ sentence was carried on, are no corrections (as in the importer), and neither ar
 import argparse
 import json
 import random
+import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -264,50 +266,115 @@ def hidden(row: dict[str, Any]) -> str | None:
     return None
 
 
-def on_coauthor(folder: Path, route: str) -> dict[str, Any]:
-    """Precision and recall on the logs, each episode a conversation of its own."""
-    counts: Counter[str] = Counter()
-    wrong: Counter[str] = Counter()
-    out: Counter[str] = Counter()
+@dataclass(frozen=True)
+class Episode:
+    """A suggestion, what was asked for it and what the next request holds in its place."""
+
+    context: str
+    model: str
+    text: str
+    action: str
+    cut: int
+    carried_on: bool
+    """Only closing punctuation went."""
+
+    @property
+    def steer(self) -> bool:
+        return self.action in ("cut", "deleted") and not self.carried_on
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the first edit must begin: in the word that was cut."""
+        low, high = word_at(self.model, min(self.cut, max(len(self.model.rstrip()) - 1, 0)))
+        return low, max(high, self.cut)
+
+
+def replayed(folder: Path, out: Counter[str]) -> Iterator[Episode]:
+    """The episodes that a request can show; why others are left out is counted."""
     for row in episodes(folder):
-        if row["action"] == "dismissed":
-            out["dismissed: which suggestion stood there is not known"] += 1
-            continue
-        reason = hidden(row)
+        reason = "dismissed: which suggestion stood there is not known" if row["action"] == "dismissed" else hidden(row)
         if reason:
             out[reason] += 1
             continue
-        model, cut = row["model_text"], row["cut"]
+        model, cut, action = row["model_text"], row["cut"], row["action"]
         context = row["context"].removeprefix("…").lstrip() if row["context"].startswith("…") else row["context"]
-        text = (model[:cut] if row["action"] != "kept" else model) + (row["human_text"] or "")
-        ask = [("user", context)]
-        before, sent = (raw(context), raw(context + text)) if route == "completions" else (asked(ask), asked(ask, text))
-        found = recognise(sent, [Exchange("e1", before, model, "stop", 0.0)])
-        carried_on = row["action"] == "cut" and (row["trailing_only"] or not is_word(model[cut:]))
-        steer = row["action"] in ("cut", "deleted") and not carried_on
-        counts["corrections"] += steer
-        told = found.kind in ("cut", "changed")
+        text = (model[:cut] if action != "kept" else model) + (row["human_text"] or "")
+        carried_on = action == "cut" and (row["trailing_only"] or not is_word(model[cut:]))
+        yield Episode(context, model, text, action, cut, carried_on)
+
+
+def judged(found: list[tuple[Episode, str, int, bool]], out: Counter[str]) -> dict[str, Any]:
+    """Precision and recall of what was told: kind, where the first edit begins, whether with certainty."""
+    wrong: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for one, kind, at, certain in found:
+        told = kind in ("cut", "changed")
+        low, high = one.place
+        counts["corrections"] += one.steer
         counts["told"] += told
-        counts["certain"] += told and found.certain
-        at = found.edits[0].start if found.edits else -1
-        low, high = word_at(model, min(cut, max(len(model.rstrip()) - 1, 0)))
-        if told and steer and low <= at <= max(high, cut):
+        if told and one.steer and low <= at <= high:
             counts["hit"] += 1
-            counts["hit_certain"] += found.certain
-            continue
-        if steer:
-            wrong[f"{'another place' if told else 'missed as ' + found.kind}"] += 1
+            counts["certain"] += certain
+        elif one.steer:
+            wrong["another place" if told else f"missed as {kind}"] += 1
         elif told:
-            wrong[f"{'carried on' if carried_on else row['action']} told as {found.kind}"] += 1
+            wrong[f"{'carried on' if one.carried_on else one.action} told as {kind}"] += 1
     return {
-        "episodes": len(episodes(folder)),
+        "episodes": len(found) + sum(out.values()),
         "left_out": dict(out),
         "corrections": counts["corrections"],
         "precision": counts["hit"] / counts["told"],
         "recall": counts["hit"] / counts["corrections"],
-        "recall_certain": counts["hit_certain"] / counts["corrections"],
+        "recall_certain": counts["certain"] / counts["corrections"],
         "wrong": dict(wrong.most_common()),
     }
+
+
+def on_coauthor(folder: Path, route: str) -> dict[str, Any]:
+    """Precision and recall on the logs, each episode a conversation of its own."""
+    out: Counter[str] = Counter()
+    told = []
+    for one in replayed(folder, out):
+        before, sent = raw(one.context), raw(one.context + one.text)
+        if route == "chat":
+            before, sent = asked([("user", one.context)]), asked([("user", one.context)], one.text)
+        found = recognise(sent, [Exchange("e1", before, one.model, "stop", 0.0)])
+        told.append((one, found.kind, found.edits[0].start if found.edits else -1, found.certain))
+    return judged(told, out)
+
+
+def through_proxy(folder: Path, share: int) -> dict[str, Any]:
+    """The same of every so-many-th episode over real sockets: a proxy before a scripted server, read from its inbox."""
+    import httpx
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "capture" / "proxy"))
+    from proxied import recording
+    from scripted import scripted
+
+    from midcourse.store.reviews import Inbox
+
+    out: Counter[str] = Counter()
+    told = []
+    with tempfile.TemporaryDirectory() as at, scripted() as script, httpx.Client(timeout=20) as client:
+        with recording(script.url, Path(at) / "s.db") as (proxy, store):
+            every = list(replayed(folder, out))[::share]
+            for n, one in enumerate(every):
+                who = {"X-Steer-User": f"w{n}", "X-Steer-Chat": str(n)}
+                for prompt, reply in ((one.context, one.model), (one.context + one.text, " And so on.")):
+                    script.replies[:] = [reply]
+                    body = {"model": "tiny", "prompt": prompt, "stream": True}
+                    client.post(f"{proxy.url}/v1/completions", json=body, headers=who).raise_for_status()
+                if n % 50 == 49:
+                    proxy.settle(2 * (n + 1))
+            proxy.settle(2 * len(every))
+            seen = {(r.proposal["prompt"], r.proposal["text"]): r for r in Inbox(store).list()}
+        for one in every:
+            review = seen.get((one.context, one.text + " And so on."))
+            rows = review.proposal["rows"] if review else []
+            told.append((one, review.kind if review else "nothing", len(rows[0]["prefix"]) if rows else -1, False))
+    found = {"every": share, **judged(told, Counter())}
+    del found["recall_certain"]  # all come at once, as no person does
+    return found
 
 
 def main() -> None:
@@ -315,12 +382,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=Path("../shared/data/coauthor-creative"))
     parser.add_argument("--count", type=int, default=5000, help="made-up corrections, and as many requests without one")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--proxy", type=int, default=0, metavar="N", help="also every Nth through a running proxy")
     given = parser.parse_args()
-    found = {
-        "through": "recognise(), without a proxy between",
+    found: dict[str, Any] = {
         "generated": on_generated(given.seed, given.count),
         "coauthor": {route: on_coauthor(given.folder, route) for route in ("completions", "chat")},
     }
+    if given.proxy:
+        found["coauthor"]["through a running proxy"] = through_proxy(given.folder, given.proxy)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 
