@@ -74,3 +74,9 @@ def test_by_mouse_and_what_came_meanwhile(studio: Callable[..., Any], tab: Calla
     put(run.store, "b", " cry.", " laugh")  # as a proxy does, from elsewhere
     page.wait_for_selector(".case")
     assert page.locator(".case.picked ins").inner_text() == " laugh"
+    page.reload()  # keys work where the page is opened on it, too
+    page.wait_for_selector("#page:not([hidden]) .case.picked")
+    assert "null" not in page.inner_text("#page")
+    page.keyboard.press("a")
+    page.wait_for_selector("text=Nothing is waiting here.")
+    assert [s.state for s in run.steers()] == ["approved"]

@@ -7,6 +7,7 @@ const KINDS = { cut: 'cut off and continued', changed: 'words changed', extended
 
 export async function inboxPage(node, context) {
   const { waiting, lines } = await get('api/inbox');
+  if (node.querySelector('textarea.put')) return; // somebody began to edit while it was fetched
   const tell = (promise, one) => promise.then(() => all.gone(one), (e) => context.toast(e.message, 'bad'));
   const does = {
     accept: (one) => tell(post(`api/inbox/${one.dataset.review}/accept`, { chosen: words(one) }), one),
@@ -14,11 +15,12 @@ export async function inboxPage(node, context) {
     edit: (one) => edit(one, does, node),
   };
   const all = new Cases(lines.map((line) => draw(line, does)), 'Nothing is waiting here.');
-  node.replaceChildren(
+  node.replaceChildren(...[
     el('h1', {}, 'Inbox'),
     el('p', { class: 'lead' }, 'Corrections that a proxy recognised and is not sure of. A accepts one as a steer, E puts better words first, R rejects it; ↑ and ↓ go from one to the next. Nothing here trains before it is accepted.'),
     waiting > lines.length ? el('p', { class: 'lead' }, `The first ${lines.length} of ${waiting}.`) : null,
-    all.list);
+    all.list,
+  ].filter(Boolean));
   all.onPick = (at) => { context.inboxAt = at; }; // drawn anew when there is more of it
   all.listen(node, { a: does.accept, e: does.edit, r: does.reject }, () => context.studio.settings.single, context.inboxAt);
 }

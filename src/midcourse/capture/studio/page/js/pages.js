@@ -21,9 +21,10 @@ export class Pages {
 
   async show(name) {
     const page = PAGES[name] ?? PAGES[''];
+    const was = this.name;
     this.name = PAGES[name] ? name : '';
     this.left = false;
-    this.node.onkeydown = null;
+    if (this.name !== was) this.node.onkeydown = null; // drawn again, it keeps its keys while it is fetched
     this.node.dataset.page = this.name;
     document.title = page.title === 'Write' ? 'Midcourse' : `${page.title} · Midcourse`;
     try {
@@ -32,6 +33,7 @@ export class Pages {
       this.node.replaceChildren(el('h1', {}, page.title), el('p', { class: 'lead' }, error.message));
     }
     this.node.hidden = this.left; // the desk was opened meanwhile
+    if (!this.left && this.node.onkeydown && !this.node.contains(document.activeElement)) this.node.focus({ preventScroll: true }); // what is hidden takes no focus
     this.links(this.studio.state);
   }
 
