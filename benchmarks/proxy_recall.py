@@ -349,7 +349,7 @@ def through_proxy(folder: Path, share: int) -> dict[str, Any]:
 
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "capture" / "proxy"))
     from proxied import recording
-    from scripted import scripted
+    from upstreams import scripted
 
     from midcourse.store.reviews import Inbox
 

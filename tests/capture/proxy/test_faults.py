@@ -13,7 +13,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from proxied import assistant, chat, recording, user
-from scripted import scripted
+from upstreams import scripted
 
 from midcourse.capture.proxy import recorder as recording_module
 from midcourse.store import Store, consents, exchanges

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from proxied import assistant, chat, recording, user
-from scripted import pieces, scripted
+from upstreams import pieces, scripted
 
 from midcourse.capture.proxy.fields import FIELDS, Stripper, find_fields
 

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 from proxied import assistant, chat, complete, recording, user
-from scripted import scripted
+from upstreams import scripted
 
 from midcourse.capture.proxy.client import client_of_key
 from midcourse.capture.proxy.proposal import accept

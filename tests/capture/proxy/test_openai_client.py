@@ -2,7 +2,7 @@
 
 import pytest
 from proxied import recording
-from scripted import scripted
+from upstreams import scripted
 
 from midcourse.store.reviews import Inbox
 

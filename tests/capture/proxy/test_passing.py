@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from proxied import chat, recording, serving, user
-from scripted import scripted
+from upstreams import scripted
 
 ASK = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
 _OWN = {"date", "server"}
