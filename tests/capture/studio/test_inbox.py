@@ -124,6 +124,23 @@ def test_accepted_it_is_a_steer_with_the_words_that_were_put(served):
     assert store.verify() == []
 
 
+def test_edited_words_are_not_brought_back_by_the_next_steer_of_the_text(served):
+    c, store = served.client(), served.studio.office.store
+    text = "You should rest, and stop the day."
+    first = put(store, proposal(text))
+    assert c.post(f"api/inbox/{first}/accept", json={"chosen": [" sleep"]}).status_code == 200
+    assert reviews.Inbox(store).get(first).state == "rejected"
+    second = put(store, proposal(text, row("You should rest, and", " go on.", " stop")), at=2.0)
+    assert c.post(f"api/inbox/{second}/accept", json={}).status_code == 200
+    put_words = []
+    for t in store.trajectories():
+        for s in t.steers:
+            ids = t.path(t.end_of(s.chosen.node))
+            put_words.append(tokenizer().decode(ids[s.fork.depth : s.chosen.depth]))
+    assert sorted(put_words) == [" sleep", " stop"]
+    assert store.verify() == []
+
+
 def test_rejected_it_trains_nothing_and_is_gone(served):
     c, store = served.client(), served.studio.office.store
     id = put(store, proposal())

@@ -12,6 +12,7 @@ from midcourse.capture.studio.reading import prompt_line
 from midcourse.capture.studio.rest import InboxLine, Passage
 from midcourse.errors import InputError
 from midcourse.rows.row import SteerRow
+from midcourse.store import reviews
 from midcourse.store.db import Store
 from midcourse.store.reviews import Inbox, Review
 from midcourse.tokens import TextTokenizer
@@ -39,13 +40,28 @@ def keep(
 ) -> None:
     """Make steers of what waits under `id`, with other words where `chosen` gives them.
 
+    Other words are a review of their own, and the one as it was is rejected: or else the next steer of the same text
+    would bring its words back.
+
     Raises:
         InputError: There is none, it is decided, or nothing can be learnt from it.
     """
     seen = Inbox(store).get(id)
-    if chosen is not None:
-        seen = replace(seen, proposal=edited(Proposal.from_dict(seen.proposal), chosen).to_dict())
-    accept(store, seen, tokenizer, by=by, model=model)
+    was = Proposal.from_dict(seen.proposal)
+    now = was if chosen is None else edited(was, chosen)
+    if now is was or seen.state != "open":
+        accept(store, seen, tokenizer, by=by, model=model)
+        return
+    better = replace(seen, id=now.id, proposal=now.to_dict())
+    with store.transaction() as connection:
+        new = reviews.put(connection, better)
+    try:
+        accept(store, better, tokenizer, by=by, model=model)
+    except InputError:
+        with store.transaction() as connection:
+            reviews.delete(connection, [better.id] if new else [])
+        raise
+    Inbox(store).reject(seen.id, by)
 
 
 def edited(proposal: Proposal, chosen: Sequence[str]) -> Proposal:
