@@ -77,6 +77,7 @@ _SAID = {
         *(f"(os error {number})" for number in _DISK),  # safetensors
         "PytorchStreamWriter failed writing",
         "inline_container.cc",
+        "iostream error",  # its last bytes
     ),
     "memory": (
         "can't allocate memory",  # torch on a CPU

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import midcourse
+from alone import run_alone
 from midcourse.capture.recorder import Recorder
 from midcourse.errors import InputError
 from midcourse.store import Store
@@ -159,7 +160,7 @@ def test_with_asyncio(tiny_tokenizer: TextTokenizer, tmp_path: Path) -> None:
             await asyncio.gather(*(rec.acorrected(i, TEXT.replace(" built", " opened")) for i in ids[:4]))
             await rec.astands(ids[7])
 
-    asyncio.run(run())
+    run_alone(run())
     found = kept(tmp_path / "s.db")
     assert (len(found), sum(len(t.steers) for t in found)) == (8, 4)
     assert sum(t.status == "accepted" for t in found) == 5

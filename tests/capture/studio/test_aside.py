@@ -5,17 +5,18 @@ import threading
 
 import pytest
 
+from alone import run_alone
 from midcourse.capture.studio.aside import aside
 
 
 def test_what_it_finds_and_what_it_raises_arrive():
-    assert asyncio.run(aside(lambda: threading.current_thread().name, 5)) == "studio-aside"
+    assert run_alone(aside(lambda: threading.current_thread().name, 5)) == "studio-aside"
 
     def fail():
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        asyncio.run(aside(fail, 5))
+        run_alone(aside(fail, 5))
 
 
 def test_what_takes_too_long_is_left_to_itself():
@@ -34,4 +35,4 @@ def test_what_takes_too_long_is_left_to_itself():
         await asyncio.sleep(0.05)  # what it found late disturbs nobody
         return "on"
 
-    assert asyncio.run(run()) == "on"
+    assert run_alone(run()) == "on"
