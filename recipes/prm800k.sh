@@ -5,7 +5,7 @@
 #
 #   recipes/prm800k.sh [FILE.jsonl] [OUTPUT]      FILE defaults to $MIDCOURSE_DATA/prm800k-phase1/trajectories.jsonl
 #
-# SOLUTIONS=300 takes so many solutions (0: all), EPOCHS=1 passes over them, DTYPE=bfloat16 in this precision; SAMPLES=2
+# SOLUTIONS=240 takes so many solutions (0: all), EPOCHS=1 passes over them, DTYPE=bfloat16 in this precision; SAMPLES=2
 # at each fork.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,7 +18,7 @@ fi
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false PATH=$PWD/.venv/bin:$PATH
 mkdir -p "$out"
 dtype=${DTYPE:-bfloat16}
-solutions=${SOLUTIONS:-300}
+solutions=${SOLUTIONS:-240}
 if ((solutions > 0)); then
   head -n "$solutions" "$file" >"$out/solutions.jsonl"
   file=$out/solutions.jsonl
