@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -197,11 +197,13 @@ def _backups(place: str) -> list[str]:
 
 def _holding(opened: "Store", ids: list[str], text: str, tokenizers: Tokenizers, console: Console) -> Iterator[str]:
     """Ids of the texts that hold some words: in the prompt, in any branch, in a reason, in the row as it was read."""
+    from midcourse.store.exchanges import strings
+
     if not ids:
         return
     for t in track(opened.trajectories(ids=ids), "Searching", total=len(ids), console=console, transient=True):
         read = [t.source_text, [m.to_dict() for m in t.messages], [s.reason for s in t.steers]]
-        if any(text in s for s in _strings(read)):
+        if any(text in s for s in strings(read)):
             yield t.id
             continue
         try:
@@ -210,14 +212,3 @@ def _holding(opened: "Store", ids: list[str], text: str, tokenizers: Tokenizers,
             raise InputError(f"nothing was deleted: {error}") from error
         if any(text in tokenizer.decode(t.path(t.end_of(node.id))) for node in t.nodes):
             yield t.id
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _strings(part)
