@@ -97,7 +97,9 @@ class SteerConfig(TrainingArguments):
     retain_margin: int = _setting(4, "Tokens before each fork that are not retained: people stop late.")
     retain_top_k: int = _setting(64, "Likeliest tokens of the reference kept for the retain term, at least 64.")
     max_drift: float | None = _setting(
-        None, "Adapt λ so that drift/kl_retained on the dev part stays below this many nats per token."
+        None,
+        "Adapt λ so that drift/kl_retained on the dev part stays below this many nats per token. It is looked at "
+        "whenever the dev part is evaluated, by default after each pass: in a run of one pass set eval_steps.",
     )
     max_tokens: int = _setting(2048, "Most tokens of one packed row; bounds memory, never changes the gradient.")
     logits_memory: int = _setting(512, "Most MB of logits held at a time; bounds memory, never changes the gradient.")
