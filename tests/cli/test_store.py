@@ -177,4 +177,5 @@ def test_a_backup_beside_the_store_is_named_by_the_time_and_by_a_purge(desk: Pat
 def test_a_copy_of_a_store_onto_itself_is_refused(desk: Path) -> None:
     assert "two stores" in run("store", "copy", desk / "a.db", desk / "a.db", code=2).output
     assert "no store" in run("store", "copy", desk / "none.db", desk / "c.db", code=2).output
+    assert "no backup" in run("store", "restore", desk / "none.bak", "--store", desk / "c.db", code=2).output
     assert not (desk / "c.db").exists()

@@ -68,6 +68,8 @@ def restore(
 
     midcourse store restore midcourse.db.20260101T120000Z.bak --store restored.db
     """
+    if not file.is_file():
+        raise InputError(f"there is no backup at {file}: give the file that `midcourse store backup` named")
     typer.echo(_copied(str(file), store))
 
 
