@@ -12,13 +12,16 @@ from midcourse.train.heap import keep_heap
 KEEPS = """
 import sys, torch
 from midcourse.train.heap import keep_heap
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
 if sys.argv[1] == "kept":
     assert keep_heap()
-for n in range(4):
-    big = [torch.empty(2 << 20).fill_(1) for _ in range(16)]  # 8 MB each: beyond every threshold glibc begins with
-    del big
-resident = int(open("/proc/self/statm").read().split()[1]) * 4096
-print(resident)
+torch.empty(1).fill_(1)
+before = resident()
+# 40 MB each: glibc raises its own threshold for mapping up to 32 MB as it goes, so smaller ones may stay by themselves.
+big = [torch.empty(10 << 20).fill_(1) for _ in range(4)]
+del big
+print(resident() - before)
 """
 
 
