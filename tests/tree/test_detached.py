@@ -53,9 +53,9 @@ def test_the_gradient_is_that_of_a_stretch_behind_a_prefix_that_stands_still():
         with torch.no_grad():
             total = 0.0
             for side in sides:
-                cache = model(torch.tensor([prefix]), use_cache=True).past_key_values
+                cache = model(torch.tensor([prefix]), use_cache=True).cache
                 moved(step)
-                logits = model(torch.tensor([side]), past_key_values=cache).logits[0, :-1].log_softmax(-1)
+                logits = model(torch.tensor([side]), cache=cache).logits[0, :-1].log_softmax(-1)
                 moved(-step)
                 total += float(logits[range(len(side) - 1), side[1:]].sum())
             return total

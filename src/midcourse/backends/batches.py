@@ -53,7 +53,7 @@ def side_by_side(forward: Callable[..., torch.Tensor], batch: Batch, device: Any
     position = (mask.cumsum(-1) - 1).clamp(min=0)
     cache: Any = DynamicCache()
     logits = forward(
-        input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache, logits_to_keep=1
+        input_ids=ids, attention_mask=mask, position_ids=position, cache=cache, logits_to_keep=1
     )[:, -1]
     owners = torch.tensor([row // batch.n for row in rows], device=device)
     cache.batch_select_indices(owners)
@@ -73,7 +73,7 @@ def side_by_side(forward: Callable[..., torch.Tensor], batch: Batch, device: Any
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], -1)
         # A row that is done stays where it is: its next position may lie beyond the model's context.
         position = position + torch.tensor([[int(batch.goes_on(r, out[r]))] for r in rows], device=device)
-        logits = forward(input_ids=drawn[:, None], attention_mask=mask, position_ids=position, past_key_values=cache)[
+        logits = forward(input_ids=drawn[:, None], attention_mask=mask, position_ids=position, cache=cache)[
             :, -1
         ]
     return out

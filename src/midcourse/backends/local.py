@@ -140,7 +140,7 @@ class LocalBackend:
 
     def _run(self, new: list[int], cache: Any) -> torch.Tensor:
         given = torch.tensor([new], device=self.model.device)
-        return self._forward(input_ids=given, past_key_values=cache, logits_to_keep=1)[0, -1]
+        return self._forward(input_ids=given, cache=cache, logits_to_keep=1)[0, -1]
 
     def _forward(self, **inputs: Any) -> torch.Tensor:
         if self._before is not None:

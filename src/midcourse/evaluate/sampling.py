@@ -136,7 +136,7 @@ def _prefill(model: Any, prefixes: Sequence[Sequence[int]]) -> tuple[Any, torch.
         use_cache=True,
         logits_to_keep=1,
     )
-    return out.past_key_values, mask, length
+    return out.cache, mask, length
 
 
 def _decode(
@@ -161,10 +161,10 @@ def _decode(
             input_ids=token,
             attention_mask=mask,
             position_ids=(length + step)[:, None],
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
         )
-        cache = out.past_key_values
+        cache = out.cache
         token = _draw(out.logits[:, -1], luck[rows, step], greedy)[:, None]
         for r, chosen in zip(rows, token[:, 0].tolist(), strict=True):
             if ended[r] or len(written[r]) == limits[r]:
@@ -207,7 +207,7 @@ def _score_rows(
         input_ids=ids[:, :-1],
         attention_mask=torch.cat([mask[who], torch.ones_like(ids[:, :-1])], 1),
         position_ids=length[who][:, None] + torch.arange(longest, device=device)[None],
-        past_key_values=below,
+        cache=below,
         use_cache=below is not None,
     ).logits.float()
     logps = logits.gather(-1, ids[:, 1:, None])[..., 0] - logits.logsumexp(-1)

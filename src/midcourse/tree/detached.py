@@ -31,7 +31,7 @@ def detached_logits(model: Any, row: Row, sources: IntArray, device: torch.devic
         read = [n for n, i in enumerate(stretch) if i not in where]
         out = model(
             input_ids=_ids(row, stretch, device),
-            past_key_values=_cached(model, row, int(row.parent[stretch[0]]), device),
+            cache=_cached(model, row, int(row.parent[stretch[0]]), device),
             logits_to_keep=torch.as_tensor(read, device=device),
             use_cache=True,
         )
@@ -51,7 +51,7 @@ def _cached(model: Any, row: Row, last: int, device: torch.device) -> Any:
         return None
     with torch.no_grad():
         out = model(input_ids=_ids(row, path[::-1], device), logits_to_keep=1, use_cache=True)
-    return out.past_key_values
+    return out.cache
 
 
 def _ids(row: Row, indices: list[int], device: torch.device) -> Tensor:
