@@ -202,7 +202,8 @@ class LocalBackend:
                     ),
                 )
                 if self._keeps:
-                    drawn = side_by_side(self._forward, batch, self.model.device)
+                    cache = DynamicCache(config=self.model.config)
+                    drawn = side_by_side(self._forward, batch, cache, self.model.device)
                 else:
                     drawn = one_by_one(self._read, batch)
                 for k, i in enumerate(part):

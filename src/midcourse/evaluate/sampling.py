@@ -8,10 +8,14 @@ same luck. It knows token ids only.
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from transformers import DynamicCache
+
+from midcourse.backends.batches import Batch, read_ahead, side_by_side
 
 __all__ = ["Sample", "sample", "score"]
 
@@ -62,14 +66,21 @@ def sample(
         For each prefix its `n` samples.
     """
     found: list[list[Sample]] = [[] for _ in prefixes]
+    ends = frozenset(end_ids)
     for batch in _batches(prefixes, max(1, ROWS // n)):
-        limits = [lengths[i] for i in batch for _ in range(n)]
         luck = np.stack(
             [np.random.default_rng((seed, i, k)).random(max(lengths)) for i in batch for k in range(n)]
         ).astype(np.float32)
-        rows = _decode(model, [prefixes[i] for i in batch], n, limits, luck, frozenset(end_ids), greedy)
+        wanted = Batch(
+            prefixes=tuple(tuple(prefixes[i]) for i in batch),
+            n=n,
+            limits=tuple(lengths[i] for i in batch for _ in range(n)),
+            end_ids=ends,
+            choose=partial(_draw, luck=luck, greedy=greedy),
+        )
+        rows = side_by_side(partial(_logits, model), wanted, DynamicCache(config=model.config), _device(model))
         for j, i in enumerate(batch):
-            found[i] = rows[j * n : (j + 1) * n]
+            found[i] = [_sample(new, ends) for new in rows[j * n : (j + 1) * n]]
         progress(len(batch))
     return found
 
@@ -88,7 +99,9 @@ def score(
         flat = [(j, k) for j, i in enumerate(batch) for k, c in enumerate(continuations[i]) if len(c)]
         if not flat:
             continue
-        cache, mask, length = _prefill(model, [prefixes[i][:-1] for i in batch])
+        cache = DynamicCache(config=model.config)
+        before = [prefixes[i][:-1] for i in batch]
+        mask, length = read_ahead(partial(_logits, model), before, cache, _device(model))
         for rows in _under(flat, [len(continuations[batch[j]][k]) for j, k in flat], POSITIONS):
             texts = [[prefixes[batch[j]][-1], *continuations[batch[j]][k]] for j, k in rows]
             values = _score_rows(model, cache, mask, length, [j for j, _ in rows], texts)
@@ -120,75 +133,27 @@ def _under(items: list[tuple[int, int]], lengths: list[int], most: int) -> Itera
         yield run
 
 
-def _prefill(model: Any, prefixes: Sequence[Sequence[int]]) -> tuple[Any, torch.Tensor, torch.Tensor]:
-    """Read prefixes padded on the left: (cache or None, mask [B, L], lengths [B])."""
-    device = next(iter(model.parameters())).device
-    longest = max(len(p) for p in prefixes)
-    length = torch.tensor([len(p) for p in prefixes], device=device)
-    mask = (torch.arange(longest, device=device)[None] >= longest - length[:, None]).long()
-    if longest == 0:
-        return None, mask, length
-    ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prefixes], device=device)
-    out = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=(mask.cumsum(1) - 1).clamp(min=0),
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return out.cache, mask, length
+def _device(model: Any) -> torch.device:
+    device: torch.device = next(iter(model.parameters())).device
+    return device
 
 
-def _decode(
-    model: Any,
-    prefixes: Sequence[Sequence[int]],
-    n: int,
-    limits: Sequence[int],
-    luck: np.ndarray,
-    end_ids: frozenset[int],
-    greedy: bool,
-) -> list[Sample]:
-    cache, mask, length = _prefill(model, [p[:-1] for p in prefixes])
-    mask, length = mask.repeat_interleave(n, 0), length.repeat_interleave(n, 0)
-    if cache is not None:
-        cache.batch_repeat_interleave(n)
-    token = torch.tensor([p[-1] for p in prefixes], device=mask.device).repeat_interleave(n)[:, None]
-    written: list[list[int]] = [[] for _ in limits]
-    ended, rows = [False] * len(limits), list(range(len(limits)))
-    for step in range(max(limits)):
-        mask = torch.cat([mask, torch.ones_like(token)], 1)
-        out = model(
-            input_ids=token,
-            attention_mask=mask,
-            position_ids=(length + step)[:, None],
-            cache=cache,
-            use_cache=True,
-        )
-        cache = out.cache
-        token = _draw(out.logits[:, -1], luck[rows, step], greedy)[:, None]
-        for r, chosen in zip(rows, token[:, 0].tolist(), strict=True):
-            if ended[r] or len(written[r]) == limits[r]:
-                continue
-            if chosen in end_ids:
-                ended[r] = True
-            else:
-                written[r].append(chosen)
-        live = [j for j, r in enumerate(rows) if not ended[r] and len(written[r]) < limits[r]]
-        if not live:
-            break
-        if 2 * len(live) <= len(rows):  # the cache is copied, so not for every row that ends
-            at = torch.tensor(live, device=mask.device)
-            cache.batch_select_indices(at)
-            mask, length, token, rows = mask[at], length[at], token[at], [rows[j] for j in live]
-    return [Sample(tuple(w), e) for w, e in zip(written, ended, strict=True)]
+def _logits(model: Any, **inputs: Any) -> torch.Tensor:
+    logits: torch.Tensor = model(**inputs, use_cache=True).logits.float()
+    return logits
 
 
-def _draw(logits: torch.Tensor, luck: np.ndarray, greedy: bool) -> torch.Tensor:
+def _sample(new: list[int], ends: frozenset[int]) -> Sample:
+    ended = bool(new) and new[-1] in ends
+    return Sample(tuple(new[:-1] if ended else new), ended)
+
+
+def _draw(logits: torch.Tensor, rows: Sequence[int], step: int, *, luck: np.ndarray, greedy: bool) -> torch.Tensor:
     """One token a row: where the running sum of probabilities passes the row's uniform number."""
     if greedy:
         return logits.argmax(-1)
-    total = logits.float().softmax(-1).cumsum(-1)
-    at = torch.from_numpy(luck).to(logits.device)[:, None] * total[:, -1:]
+    total = logits.softmax(-1).cumsum(-1)
+    at = torch.from_numpy(luck[list(rows), step]).to(logits.device)[:, None] * total[:, -1:]
     return torch.searchsorted(total, at, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
 
 
@@ -199,16 +164,14 @@ def _score_rows(
     device, longest = mask.device, max(len(t) for t in texts) - 1
     ids = torch.tensor([t + [0] * (longest + 1 - len(t)) for t in texts], device=device)
     who = torch.tensor(owners, device=device)
-    below = None
-    if cache is not None:
-        below = copy.deepcopy(cache)
-        below.batch_select_indices(who)
-    logits = model(
+    below = copy.deepcopy(cache)
+    below.batch_select_indices(who)
+    logits = _logits(
+        model,
         input_ids=ids[:, :-1],
         attention_mask=torch.cat([mask[who], torch.ones_like(ids[:, :-1])], 1),
         position_ids=length[who][:, None] + torch.arange(longest, device=device)[None],
         cache=below,
-        use_cache=below is not None,
-    ).logits.float()
+    )
     logps = logits.gather(-1, ids[:, 1:, None])[..., 0] - logits.logsumexp(-1)
     return [row[: len(t) - 1].cpu().numpy() for row, t in zip(logps, texts, strict=True)]
