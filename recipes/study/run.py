@@ -5,7 +5,8 @@
     python recipes/study/run.py --most 4               # four cells of whatever is next
     python recipes/study/run.py --tables               # tables and plots from what was run
 
-Every cell is one JSON file below benchmarks/results/study; commit them as they come.
+Every cell is one JSON file below benchmarks/results/study; commit them as they come, and with them what they learn from
+and are compared with (benchmarks/results/study_texts): another processor would write other texts.
 """
 
 import sys
@@ -17,6 +18,12 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 if __name__ == "__main__":
-    given = ["--config", HERE / "study.yaml", "--results", ROOT / "benchmarks" / "results" / "study"]
-    sys.argv[1:1] = ["study", *map(str, given), "--work", str(ROOT / "runs" / "study")]
+    results, work = ROOT / "benchmarks" / "results", ROOT / "runs" / "study"
+    given = {
+        "config": HERE / "study.yaml",
+        "results": results / "study",
+        "texts": results / "study_texts",
+        "work": work,
+    }
+    sys.argv[1:1] = ["study", *(str(x) for name, path in given.items() for x in (f"--{name}", path))]
     main()

@@ -16,7 +16,15 @@ def study(
     task: Annotated[Path | None, typer.Option(help="Your own task file: the core of the study on it.")] = None,
     config: Annotated[Path | None, typer.Option(help="A whole study, e.g. recipes/study/study.yaml.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("study/results"),
-    work: Annotated[Path, typer.Option(help="Folder for texts and checkpoints.")] = Path("runs/study"),
+    work: Annotated[Path, typer.Option(help="Folder for checkpoints.")] = Path("runs/study"),
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the texts that all cells learn from and of the base's samples; keep it to go on "
+            "on another machine.",
+            show_default="WORK",
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="With --task: `builtin`, a model folder, or a hub id.")] = "builtin",
     steers: Annotated[int, typer.Option(min=1, help="With --task: steers that each method learns from.")] = 100,
     seeds: Annotated[int, typer.Option(min=1, help="With --task: trainings of each method.")] = 1,
@@ -62,7 +70,8 @@ def study(
                 return corpus_of(name, corpora[name])
             return Task.load(task if task is not None else plan.folder / "tasks" / f"{name}.yaml")
 
-        run_study(
-            plan, find, work, lambda said: console.print(said, highlight=False, markup=False), only=only, most=most
-        )
+        def say(said: str) -> None:
+            console.print(said, highlight=False, markup=False)
+
+        run_study(plan, find, work, say, texts=texts, only=only, most=most)
     typer.echo(f"The tables: {write_tables(plan, results)}")

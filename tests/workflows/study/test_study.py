@@ -172,6 +172,17 @@ def test_a_trial_is_measured_by_its_score_and_drift_alone(study, folder, tmp_pat
     assert any((tmp_path / "work" / "base").glob("*.json"))
 
 
+def test_elsewhere_it_goes_on_with_the_texts_it_was_given(study, folder, tmp_path):
+    shared, said = tmp_path / "shared", []
+    assert run_study(study, find(folder), tmp_path / "here", said.append, texts=shared, only=["base"]) == 1
+    assert {"task", "base"} <= {p.name for p in shared.iterdir()}
+    assert not (tmp_path / "here" / "task").exists()
+    assert any("steering 6 texts" in s for s in said)
+    said.clear()
+    assert run_study(study, find(folder), tmp_path / "there", said.append, texts=shared, only=["ours"]) == 1
+    assert not any("steering" in s or "writing" in s for s in said)
+
+
 def test_steers_in_the_prompt_are_measured_without_training(study, folder, tmp_path):
     shown = replace(study, in_prompt=2, methods={}, steers=(4,))
     said = []

@@ -54,6 +54,7 @@ def run_study(
     work: Path,
     say: Callable[[str], None],
     *,
+    texts: Path | None = None,
     only: Iterable[str] = (),
     most: int | None = None,
 ) -> int:
@@ -62,18 +63,22 @@ def run_study(
     Args:
         study: What to run.
         tasks: A task, or a corpus of real corrections, by its name.
-        work: Folder for texts and checkpoints.
+        work: Folder for checkpoints.
         say: Told what happens.
+        texts: Folder of what all cells share: the texts and what the base wrote; None: `work`. Two processors
+            round differently, and a model that writes without chance then writes other texts: whoever goes on
+            elsewhere takes this folder along.
         only: Parts of paths, or stages.
         most: Cells in this sitting.
     """
-    supply = Supply(study, tasks, work, say)
+    shared = texts or work
+    supply = Supply(study, tasks, shared, say)
     ran = 0
     while (most is None or ran < most) and (cells := left(study, only)):
         cell = cells[0]  # asked anew each time: what is next may depend on what was found
         task, material = supply.task(cell.task), supply.material(cell)
         say(f"{cell.path} ({len(cells)} left)")
-        found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), work / "base")
+        found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), shared / "base")
         found["machine"] = {"system": platform.system(), "python": platform.python_version(), "gpu": None}
         _keep(study.results / cell.path, found)
         say(_line(found))
