@@ -1,8 +1,8 @@
 """Instruction rows to trajectories that teach what the assistant says: the completion is learnt, the prompt is not.
 
-Reads `messages`, where every turn of the assistant is learnt, and `prompt` with `completion`, as texts or messages. A
-later turn hangs below an earlier one if its rendered prompt extends it token by token; else each has its own
-trajectory. It knows no store and no command line.
+Reads `messages`, where every turn of the assistant is learnt, `prompt` with `completion`, as texts or messages, and the
+rows of Alpaca and ShareGPT. A later turn hangs below an earlier one if its rendered prompt extends it token by token;
+else each has its own trajectory. It knows no store and no command line.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 
 from midcourse.capture.importers.columns import check_names, fill, labels, record_of, value_at
 from midcourse.capture.importers.files import Record
+from midcourse.capture.importers.instruction_shapes import as_ours
 from midcourse.capture.importers.records import Advance, Imported, parsed, read_split
 from midcourse.capture.importers.trl import messages_of
 from midcourse.errors import InputError
@@ -52,7 +53,7 @@ def import_instructions(
     where, fallback = columns or {}, read_split(split)
 
     def read(record: Record) -> Iterator[Trajectory | Skipped]:
-        value = record_of(record.value)
+        value = as_ours(record_of(record.value))
         said = {key: v for key, v in labels(value, where, fallback).items() if key in ("group", "split")}
         messages = value_at(value, where.get("messages", "messages"))
         if messages is not None and prompt is None:
@@ -128,7 +129,10 @@ def conversation(
 
 def _prompt(value: Any) -> Prompt:
     if value is None:
-        raise InputError("a row needs `messages`, or `prompt` and `completion`; --map OURS=THEIRS names other columns")
+        raise InputError(
+            "a row needs `messages`, or `prompt` and `completion`, or the columns of Alpaca (`instruction`, `output`) "
+            "or ShareGPT (`conversations`); --map OURS=THEIRS names other columns"
+        )
     return check_text(value, "prompt") if isinstance(value, str) else messages_of(value, "prompt")
 
 
