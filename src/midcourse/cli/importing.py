@@ -187,7 +187,7 @@ def pivotal(chat: Chat = False) -> Importer:
 
 @importing("instructions")
 def instructions(map_: Map = None, prompt: Template = None, chat: Chat = False) -> Importer:
-    """Import instruction rows to mix in (messages, prompt and completion, Alpaca, ShareGPT): what is answered is learnt."""
+    """Import instruction rows to mix in (messages, prompt and completion, Alpaca, ShareGPT): answers are learnt."""
     from midcourse.capture.importers.instructions import import_instructions
 
     return partial(import_instructions, columns=columns_of(map_ or []), prompt=prompt, chat=chat)
