@@ -1,6 +1,8 @@
 """`midcourse train --dry_run` as a user sees it."""
 
 import json
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,17 @@ def test_json_holds_the_same_and_nothing_else(desk: Path):
     assert plan["trees"] + plan["dev_trees"] <= 12
     assert plan["steps"] == 4 * plan["steps_per_epoch"]
     assert plan["memory"] > 0
+
+
+def test_a_run_too_short_to_teach_is_told_with_what_would_do(desk: Path):
+    batch = ("--per_device_train_batch_size", "4")
+    said = " ".join(run(desk, "--dry_run", *batch, "--num_train_epochs", "2").stderr.split())
+    found = re.search(r"Only (\d+) steps: (\d+) texts by 4 a step.* --num_train_epochs (\d+) makes it 30", said)
+    assert found, said
+    steps, texts, enough = map(int, found.groups())
+    assert steps == 2 * math.ceil(texts / 4)
+    assert "steps:" not in run(desk, "--dry_run", *batch, "--num_train_epochs", str(enough)).stderr
+    assert "Only 3 steps" in run(desk, "--dry_run", "--max_steps", "3").stderr
 
 
 def test_json_alone_is_refused(desk: Path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -24,6 +25,8 @@ from midcourse.workflows.plan import make_plan
 
 _FEW = 10
 """Below so many prompts none is held out."""
+_FEW_STEPS = 30
+"""In fewer steps an adapter hardly moves, whatever the steers say."""
 
 
 def run(
@@ -35,6 +38,7 @@ def run(
         trainer.add_callback(ProgressFile(progress))
     _tell(trainer.examples, trainer.dev, console)
     _tell_more(trainer, console)
+    _tell_steps(trainer, console)
     trainer.train(resume_from_checkpoint=resume or None)
     trainer.save_model()
     _note_in_store(plan["source"], trainer)
@@ -56,6 +60,7 @@ def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_
         if not as_json:
             _tell(trainer.examples, trainer.dev, console)
             _tell_more(trainer, console)
+            _tell_steps(trainer, console)
         with console.status("Running some rows of it"):
             made = make_plan(trainer)
     show(made, as_json=as_json)
@@ -167,6 +172,21 @@ def _tell_more(trainer: SteerTrainer, console: Console) -> None:
                 f"[yellow]The other {pairs - known} end where the model was stopped:[/] what it would have gone on to "
                 "say was never written, so these pairs also tell a short text from a long one"
             )
+
+
+def _tell_steps(trainer: SteerTrainer, console: Console) -> None:
+    """A word where the run is too short to teach: a hundred steers in one long text are one step a pass."""
+    args = trainer.args
+    texts = len(trainer.a_pass())
+    a_step = args.train_batch_size * args.gradient_accumulation_steps * max(1, args.world_size)
+    a_pass = math.ceil(texts / a_step)
+    steps = args.max_steps if args.max_steps > 0 else math.ceil(a_pass * args.num_train_epochs)
+    if steps < _FEW_STEPS:
+        console.print(
+            f"[yellow]Only {steps} step{'s' if steps > 1 else ''}:[/] {texts} text{'s' if texts > 1 else ''} by "
+            f"{a_step} a step. An adapter hardly moves in so few; --num_train_epochs {math.ceil(_FEW_STEPS / a_pass)} "
+            f"makes it {_FEW_STEPS}"
+        )
 
 
 def _tell(examples: Any, dev: Any, console: Console) -> None:
