@@ -25,7 +25,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, get_linear_schedule_with_warmup
 
 BETA, DECAY, WINDOW, SFT_WEIGHT, RETAIN_WEIGHT, MARGIN, TOP_K = 0.4, 0.95, 64, 0.0, 5.0, 4, 64
-LR, EPOCHS, BATCH, WARMUP, SEED = 1e-4, 6, 4, 0.1, 42
+LR, EPOCHS, BATCH, WARMUP, SEED = 1e-4, 4, 1, 0.1, 42
 
 
 def read_texts(rows, tokenizer):

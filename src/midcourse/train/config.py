@@ -118,8 +118,11 @@ class SteerConfig(TrainingArguments):
     )
 
     learning_rate: float = _setting(1e-4, "Initial learning rate of AdamW.")
-    num_train_epochs: float = _setting(6.0, "Passes over all trajectories.")
-    per_device_train_batch_size: int = _setting(4, "Trajectories per device and micro-step.")
+    num_train_epochs: float = _setting(4.0, "Passes over all trajectories.")
+    per_device_train_batch_size: int = _setting(
+        1,
+        "Trajectories per device and micro-step. Their rows are run one after another: few of them step more often.",
+    )
     lr_scheduler_type: str = _setting("linear", "The learning rate schedule.")
     warmup_steps: float = _setting(0.1, "Steps, or below 1 share of all steps, to warm up.")
     dataloader_pin_memory: bool = _setting(False, "Trees are no tensors: there is nothing to pin.")
