@@ -86,8 +86,9 @@ def main() -> int:
     """Print what is wrong; exit 1 if something is."""
     site = Path(sys.argv[1] if len(sys.argv) > 1 else "build/site").resolve()
     found, elsewhere = faults(site)
-    print("\n".join(found), file=sys.stderr)
-    print(f"{len(list(site.rglob('*.html')))} pages, {len(found)} faults; {len(elsewhere)} links elsewhere, not followed")
+    print("\n".join(found), file=sys.stderr, end="\n" if found else "")
+    pages = len(list(site.rglob("*.html")))
+    print(f"{pages} pages, {len(found)} faults; {len(elsewhere)} links elsewhere, not followed")
     return 1 if found else 0
 
 

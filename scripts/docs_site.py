@@ -104,7 +104,7 @@ def _show(files: Files, config: MkDocsConfig, source: str) -> None:
 
 
 def _is_shown(path: Path) -> bool:
-    return path.suffix in SHOWN and path.stat().st_size <= LONGEST
+    return path.suffix in SHOWN and path.is_file() and path.stat().st_size <= LONGEST
 
 
 def _add(files: Files, config: MkDocsConfig, name: str, text: str, source: str) -> None:

@@ -1,6 +1,7 @@
 """The Python of the pages in docs/ runs as it stands there, and what docs/from-trl.md says of TRL is so."""
 
 import dataclasses
+import importlib
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import midcourse
 import model_folder
 
 ROOT = Path(__file__).parents[1]
@@ -123,3 +125,10 @@ def test_what_the_page_says_of_trl(desk: Path) -> None:
     assert prompt == 27  # the two longer prompts leave no room and are dropped
     assert counted == [2, 2]  # " fine in measure" has sixteen
     assert defaults == [0.1, 1e-6, 1024, "keep_start", True, False]
+
+
+def test_the_api_page_shows_every_public_name() -> None:
+    shown = re.findall(r"^::: (\S+)\.(\w+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for _, name in shown} == set(midcourse.__all__) - {"__version__"}
+    for module, name in shown:
+        assert getattr(importlib.import_module(module), name) is getattr(midcourse, name)
