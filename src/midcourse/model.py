@@ -40,6 +40,8 @@ BUILTIN = "builtin"
 BUILTIN_WEIGHTS = "a34bb0afb2b3c37e44bccd9a6761f2d3"
 """`weights_hash` of the converted model: what adapters and stores made with it record."""
 _HASH_FILE = ".midcourse-weights.json"
+_MOST_HEADER = 100_000_000
+"""Bytes of a safetensors header; the format allows no more."""
 _HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*"]
 
 
@@ -286,18 +288,22 @@ def _hash_tensors(files: list[Path]) -> str:
         try:
             with file.open("rb") as f:
                 size = int.from_bytes(f.read(8), "little")
-                if size > file.stat().st_size:
-                    raise ValueError("header longer than the file")
+                if size > min(file.stat().st_size, _MOST_HEADER):
+                    raise ValueError("header longer than the file, or than any")
                 header = json.loads(f.read(size))
+            if not isinstance(header, dict):
+                raise ValueError("its header is no object")
             header.pop("__metadata__", None)
             for name, spec in header.items():
                 begin, end = spec["data_offsets"]
+                if not (type(begin) is int and type(end) is int and 0 <= begin <= end):
+                    raise ValueError(f"the tensor {name[:80]!r} lies nowhere")
                 tensors.append((name, file, 8 + size + begin, end - begin, f"{spec['dtype']}{spec['shape']}"))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ModelError(f"{file} is no complete safetensors file ({error}); fetch the model again") from error
     digest = hashlib.sha256()
     for name, file, begin, length, kind in sorted(tensors):
-        digest.update(f"{name}\n{kind}\n".encode())
+        digest.update(f"{name}\n{kind}\n".encode("utf-8", "surrogatepass"))
         with file.open("rb") as f:
             f.seek(begin)
             while length > 0:

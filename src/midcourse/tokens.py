@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import jinja2.ext
-import jinja2.sandbox
 import tokenizers
 
+from midcourse import templates
 from midcourse.errors import InputError, ModelError
 from midcourse.types import Message
 
@@ -122,15 +121,18 @@ class TextTokenizer:
         if self.template is None:
             raise InputError("this model has no chat template: give the prompt as plain text instead of messages")
         try:
-            return _compile(self.template).render(
-                messages=[m.to_dict() for m in messages],
-                add_generation_prompt=True,
-                bos_token=self._added.get(self._bos(), ""),
-                eos_token=self._text.id_to_token(self.eos[0]) if self.eos else "",
-                **variables,
-            )
-        except jinja2.TemplateError as error:
-            raise InputError(f"the chat template refuses these messages: {error}") from error
+            known = {
+                "messages": [m.to_dict() for m in messages],
+                "add_generation_prompt": True,
+                "bos_token": self._added.get(self._bos(), ""),
+                "eos_token": self._text.id_to_token(self.eos[0]) if self.eos else "",
+            }
+            text = templates.render(self.template, {**known, **variables})
+            text.encode()
+        except Exception as error:  # a template is a program of whoever made the model: anything may go wrong in it
+            said = str(error) if isinstance(error, jinja2.TemplateError) else f"{type(error).__name__}: {error}"
+            raise InputError(f"the chat template refuses these messages: {said:.300}") from error
+        return text
 
     def prompt_ids(self, prompt: str | Sequence[Message], **variables: Any) -> list[int]:
         """Ids of a prompt, rendered once: messages by the chat template, plain text as it is."""
@@ -277,30 +279,19 @@ def _byte_table() -> dict[str, int]:
     return table
 
 
-@lru_cache(maxsize=16)
-def _compile(template: str) -> jinja2.Template:
-    def raise_exception(message: str) -> None:
-        raise jinja2.TemplateError(message)
-
-    def tojson(value: Any, **options: Any) -> str:
-        return json.dumps(value, ensure_ascii=False, **options)
-
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = tojson
-    environment.globals["raise_exception"] = raise_exception
-    return environment.from_string(template)
-
-
 def _template(folder: Path, config: dict[str, Any]) -> str | None:
     path = folder / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
-    template = config.get("chat_template")
-    if isinstance(template, list):  # several named templates
-        named = {t["name"]: t["template"] for t in template}
-        template = named.get("default") or next(iter(named.values()), None)
+    try:
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+        template = config.get("chat_template")
+        if isinstance(template, list):  # several named templates
+            named = {str(t["name"]): t["template"] for t in template}
+            template = named.get("default") or next(iter(named.values()), None)
+        if isinstance(template, str):
+            template.encode()
+    except (UnicodeError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder}: the chat template cannot be read: {error}") from error
     return template if isinstance(template, str) else None
 
 
@@ -309,14 +300,16 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not valid JSON: {error}") from error
     return value if isinstance(value, dict) else {}
 
 
 def _content(token: Any) -> str | None:
-    return token.get("content") if isinstance(token, dict) else token if isinstance(token, str) else None
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None
 
 
 def _ids(value: Any) -> list[int]:
-    return [value] if isinstance(value, int) else list(value or ())
+    """One id or a list of them; what is no id is passed over, as a token that does not exist is."""
+    return [i for i in (value if isinstance(value, list) else [value]) if type(i) is int and 0 <= i < 2**32]

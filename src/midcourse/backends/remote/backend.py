@@ -122,7 +122,9 @@ class RemoteBackend:
 
     def _heard(self, dialect: Dialect, event: object) -> Chunk:
         try:
-            return dialect.chunk(event)
+            chunk = dialect.chunk(event)
+            chunk.check()
+            return chunk
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise ServerError(
                 f"{self.line.url} does not answer as {dialect.name} does ({type(error).__name__}: {error}); "

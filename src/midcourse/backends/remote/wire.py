@@ -38,6 +38,16 @@ class Chunk:
     ended: Literal["", "stop", "length"] = ""
     """`stop`: by an end token; `length`: by the limit asked for."""
 
+    def check(self) -> None:
+        """Refuse what JSON may hold in the place of a text or an id.
+
+        Raises:
+            Garbled: Something has another type.
+        """
+        names = [name for w in self.words for name in (w.id, *(a for a, _ in w.alternatives))]
+        if not isinstance(self.text, str) or any(type(n) not in (int, bytes, type(None)) for n in names):
+            raise Garbled("a text or a token id has another type")
+
 
 class Dialect(Protocol):
     """How one kind of server is spoken to."""

@@ -84,12 +84,15 @@ def argilla(
     if isinstance(nested[1], Mapping):
         suggested = (nested[0] or {}).get(name) if isinstance(nested[0], Mapping) else None
         original = suggested.get("value") if isinstance(suggested, Mapping) else suggested
-        responses = [(r.get("value"), r.get("user_id"), r.get("status")) for r in nested[1].get(name) or ()]
+        given = _listed(nested[1].get(name), f"responses.{name}")
+        responses = [(r.get("value"), r.get("user_id"), r.get("status")) for r in given if isinstance(r, Mapping)]
     else:
         original = record.get(f"{name}.suggestion")
-        values = record.get(f"{name}.responses") or []
-        people = record.get(f"{name}.responses.users") or [None] * len(values)
-        states = record.get(f"{name}.responses.status") or [None] * len(values)
+        values = _listed(record.get(f"{name}.responses"), f"{name}.responses")
+        about = (f"{name}.responses.users", f"{name}.responses.status")
+        people, states = (_listed(record.get(n), n) or [None] * len(values) for n in about)
+        if not len(values) == len(people) == len(states):
+            raise InputError(f"question `{name}` has {len(values)} responses of {len(people)} people; expected as many")
         responses = list(zip(values, people, states, strict=True))
     if "original" in where:
         original = text_at(record, where["original"])
@@ -126,7 +129,7 @@ def label_studio(
         return  # nobody has worked on it yet
     areas = [_areas(a) for a in done]
     name = question or _only(sorted({n for found in areas for n in found}), "text area", "--question")
-    predicted = [_areas(p) for p in task.get("predictions") or () if isinstance(p, Mapping)]
+    predicted = [_areas(p) for p in _listed(task.get("predictions"), "predictions") if isinstance(p, Mapping)]
     original = next((found[name] for found in predicted if name in found), None)
     if "original" in where:
         original = text_at(task, where["original"])
@@ -142,6 +145,12 @@ def label_studio(
             told = str(group) if group is not None else None
             author = str(person) if person is not None else None
             yield Answer(asked, found[name], (original,), read=True, group=told, author=author)
+
+
+def _listed(value: Any, column: str) -> list[Any]:
+    if value is not None and not isinstance(value, list | tuple):
+        raise InputError(f"column `{column}` must be a list, got {type(value).__name__}")
+    return list(value or ())
 
 
 def _answered(record: Mapping[str, Any]) -> bool:
@@ -170,7 +179,7 @@ def _fields(record: Mapping[str, Any]) -> dict[str, Any]:
 def _areas(result: Mapping[str, Any]) -> dict[str, str]:
     """Text areas by name: lines of one area joined."""
     found: dict[str, str] = {}
-    for region in (r for r in result.get("result") or () if isinstance(r, Mapping)):
+    for region in (r for r in _listed(result.get("result"), "result") if isinstance(r, Mapping)):
         value = region.get("value")
         text = value.get("text") if isinstance(value, Mapping) else None
         if region.get("type") == "textarea" and text is not None:

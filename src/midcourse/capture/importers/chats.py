@@ -113,8 +113,10 @@ def text_generation_webui(value: Any) -> Iterator[Answer]:
     for row, (asked, kept) in enumerate(pairs):
         if asked and asked != _GREETING:
             before.append(("user", _text(asked)))
-        versions = (about.get(f"assistant_{row}") or {}).get("versions") or ()
-        others = [_text(v.get("content")) for v in versions if isinstance(v, Mapping)]
+        told = about.get(f"assistant_{row}")
+        versions = told.get("versions") if isinstance(told, Mapping) else None
+        listed = versions if isinstance(versions, list) else []
+        others = [_text(v.get("content")) for v in listed if isinstance(v, Mapping)]
         others = [text for text in others if text.strip() and text.strip() != _text(kept).strip()]
         if others and _text(kept).strip() and any(role == "user" for role, _ in before):
             yield Answer(conversation(before), _text(kept), tuple(others))

@@ -66,6 +66,8 @@ def read_episode(value: Any, group: str = "writer", line: int | None = None) -> 
     if not isinstance(cut, int) or not 0 <= cut <= len(model_text):
         raise InputError(f"column `cut` must lie between 0 and {len(model_text)}, the length of the text, got {cut!r}")
     candidates = value_at(record, "candidates") or ()
+    if not isinstance(candidates, list | tuple):
+        raise InputError(f"column `candidates` must be a list of texts, got {type(candidates).__name__}")
     return Episode(
         session=text_at(record, "session"),
         writer=text_at(record, "writer"),

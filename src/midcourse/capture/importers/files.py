@@ -197,7 +197,9 @@ def _parquet(path: Path) -> Iterator[Record | BadLine]:
                 for value in batch.to_pylist():
                     number += 1
                     yield Record(number, value, size * number // rows)
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file: pyarrow says both so
+            raise
         raise InputError(f"{path}: broken as Parquet after row {number} (truncated?): {error}") from error
 
 

@@ -95,5 +95,8 @@ def _sides(record: Mapping[str, Any]) -> tuple[str, str | None, str | None, str]
     if not isinstance(change, int | float):
         raise InputError(f"column `prob_delta` must be a number, got {type(change).__name__}")
     other = {name: record.get(name) or more.get(name) for name in ("chosen_token", "rejected_token")}
+    for name, side in other.items():
+        if side is not None:
+            check_text(side, name)
     sides = (token, other["rejected_token"]) if change > 0 else (other["chosen_token"], token)
     return text_at(record, "pivot_context"), *sides, check_text(record.get("query") or "", "query")

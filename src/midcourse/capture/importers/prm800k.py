@@ -124,7 +124,10 @@ def _layout(record: Any) -> tuple[str, list[Mapping[str, Any]]]:
 
 def _candidates(step: Mapping[str, Any], number: int) -> list[tuple[str, int | None]]:
     candidates = []
-    for c in step.get("completions") or ():
+    listed = step.get("completions") or ()
+    if not isinstance(listed, list | tuple):
+        raise InputError(f"step {number}: completions must be a list, got {type(listed).__name__}")
+    for c in listed:
         if not isinstance(c, Mapping) or not isinstance(c.get("text"), str):
             raise InputError(f"step {number}: each of `completions` needs a `text`")
         candidates.append((check_text(c["text"], "completions"), c.get("rating")))

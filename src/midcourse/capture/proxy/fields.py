@@ -45,8 +45,7 @@ class Fields:
             return body, None
         if given.get("stream") and not self.streams:
             return body, None
-        more = json.dumps({**given, **self.add}, ensure_ascii=False, separators=(",", ":"))
-        return more.encode(), Stripper(self)
+        return _packed({**given, **self.add}), Stripper(self)
 
     def strip(self, event: dict[str, Any]) -> bool:
         """Take out of one event what nobody asked for; whether there was something."""
@@ -71,6 +70,14 @@ FIELDS: dict[str, dict[Kind, Fields]] = {
     },
 }
 """By dialect and route, as documented: vLLM's `return_token_ids`; in llama.cpp each entry of `logprobs` has an `id`."""
+
+
+def _packed(value: Any) -> bytes:
+    """JSON as short as it gets; half a character, which UTF-8 cannot hold, stays escaped."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 class Stripper:
@@ -116,9 +123,9 @@ class Stripper:
         try:
             event = json.loads(said)
             had = isinstance(event, dict) and self._fields.strip(event)
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             return said
-        return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() if had else said
+        return _packed(event) if had else said
 
 
 def find_fields(url: str, key: str | None = None, patience: float = 30.0) -> tuple[str, dict[Kind, Fields]]:

@@ -1,0 +1,173 @@
+"""Chat templates: programs that come with a model, run in jinja2's sandbox and within bounds of time and size.
+
+jinja2's sandbox keeps a template from the machine: no attribute that leads to Python, no file, no change of what it is
+given. It does not keep it from running forever or filling memory, so loops, macros, calls, filters and operators ask
+here first. Bounds are far above what any chat needs. It knows no messages and no tokens.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from functools import lru_cache, wraps
+from itertools import islice
+from typing import Any
+
+import jinja2
+import jinja2.ext
+import jinja2.sandbox
+from jinja2 import nodes
+from jinja2.visitor import NodeTransformer
+
+__all__ = ["MOST", "SECONDS", "render"]
+
+SECONDS = 10.0
+"""Longest that a template may run."""
+MOST = 50_000_000
+"""Characters of the longest text, or entries of the longest list, that it may make."""
+_until: ContextVar[float] = ContextVar("until", default=0.0)
+
+
+def render(template: str, variables: Mapping[str, Any]) -> str:
+    """The text that a template makes.
+
+    Raises:
+        jinja2.TemplateError: It cannot be compiled, refuses what it is given, or leaves its bounds.
+    """
+    compiled = _compile(template)
+    token = _until.set(time.monotonic() + SECONDS)
+    made, size = list[str](), 0
+    try:
+        for part in compiled.generate(**variables):
+            size += len(part)
+            _bound(size)
+            made.append(part)
+    finally:
+        _until.reset(token)
+    return "".join(made)
+
+
+@lru_cache(maxsize=16)
+def _compile(template: str) -> jinja2.Template:
+    def raise_exception(message: str) -> None:
+        raise jinja2.TemplateError(message)
+
+    def tojson(value: Any, **options: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, **options)
+
+    # Not optimized: constants would be worked out while it is compiled, without a clock.
+    environment = _Environment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols], optimized=False
+    )
+    environment.filters["tojson"] = tojson
+    environment.filters.update({name: _bounded(name, f) for name, f in environment.filters.items()})
+    environment.globals["raise_exception"] = raise_exception
+    del environment.globals["lipsum"]
+    return environment.from_string(template)
+
+
+class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    intercepted_binops = frozenset(("+", "*", "**", "%"))
+
+    def _generate(self, source: nodes.Template, *args: Any, **options: Any) -> str:
+        return super()._generate(_Steps().visit(source), *args, **options)
+
+    def call(self, __context: Any, __obj: Any, *args: Any, **options: Any) -> Any:  # noqa: N805 - as jinja2 calls it
+        _check(getattr(__obj, "__self__", None), (*args, *options.values()))
+        return _made(super().call(__context, __obj, *args, **options))
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+":
+            _bound(_size(left) + _size(right))
+        elif operator == "**":
+            _bound(abs(right) * abs(left).bit_length() if isinstance(left, int) and isinstance(right, int) else 0)
+        else:
+            sizes = [abs(v) if isinstance(v, int) else _size(v) for v in (left, right)]
+            numbers = all(isinstance(v, int | float) for v in (left, right))
+            _bound(0 if numbers else sizes[0] * sizes[1] if operator == "*" else _widths(left))
+        return _made(super().call_binop(context, operator, left, right))
+
+    def step(self) -> bool:
+        """Asked at each round of a loop and each call of a macro."""
+        return True
+
+    def joined(self, *parts: Any) -> str:
+        """What `~` does."""
+        texts = [str(part) for part in parts]
+        _bound(sum(map(len, texts)))
+        return "".join(texts)
+
+
+class _Steps(NodeTransformer):
+    """Has every loop and macro ask, and `~` too."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.body.insert(0, nodes.ExprStmt(_ask("step"), lineno=node.lineno))
+        if node.test is not None:
+            node.test = nodes.And(_ask("step"), node.test, lineno=node.lineno)
+        return node
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.body.insert(0, nodes.ExprStmt(_ask("step"), lineno=node.lineno))
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _ask("joined", node.nodes)
+
+
+def _ask(name: str, parts: Iterable[nodes.Expr] = ()) -> nodes.Call:
+    return nodes.Call(nodes.EnvironmentAttribute(name), list(parts), [], None, None)
+
+
+def _bounded(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
+    passed = 1 if hasattr(filter_, "jinja_pass_arg") else 0
+
+    @wraps(filter_)
+    def asked(*args: Any, **options: Any) -> Any:
+        before, value, rest = args[:passed], args[passed] if len(args) > passed else None, args[passed + 1 :]
+        if hasattr(value, "__next__"):  # what a filter before it yields: made now, within bounds
+            value = list(islice(value, MOST))
+        if name in ("format", "center"):
+            _bound(_widths(value))
+        _check(value, (*rest, *options.values()))
+        return _made(filter_(*before, value, *rest, **options))
+
+    return asked
+
+
+def _check(subject: Any, args: tuple[Any, ...]) -> None:
+    """Refuse a call that could make more than is allowed, as far as its arguments tell: what is put in, so often."""
+    if time.monotonic() > _until.get():
+        raise jinja2.TemplateError(f"it runs for more than {SECONDS:g} s")
+    factor = max((abs(a) if isinstance(a, int) else _size(a) for a in args), default=1)
+    _bound(max(1, _size(subject)) * max(1, factor))
+    _bound(_widths(subject) if args else 0)
+
+
+def _made(value: Any) -> Any:
+    _bound(_size(value))
+    return value
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, list | tuple):
+        return len(value) + sum(len(v) for v in value if isinstance(v, str))
+    return len(value) if isinstance(value, range | dict) else 0
+
+
+def _widths(value: Any) -> int:
+    """The largest number in a format such as `%9d` or `{:>9}`."""
+    if not isinstance(value, str) or not ("%" in value or "{" in value):
+        return 0
+    digits = "".join(c if c.isascii() and c.isdigit() else " " for c in value).split()
+    return max((int(d[:12]) for d in digits), default=0)
+
+
+def _bound(size: int) -> None:
+    if size > MOST:
+        raise jinja2.TemplateError(f"it makes a value of more than {MOST:,} characters")
