@@ -87,6 +87,11 @@ class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
             _bound(0 if numbers else sizes[0] * sizes[1] if operator == "*" else _widths(left))
         return _made(super().call_binop(context, operator, left, right))
 
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """`"{:>9}".format(x)`: the width stands in the text itself."""
+        _bound(_widths(getattr(value, "__self__", None)))
+        return super().wrap_str_format(value)
+
     def step(self) -> bool:
         """Asked at each round of a loop and each call of a macro."""
         return True

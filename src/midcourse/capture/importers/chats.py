@@ -126,13 +126,14 @@ def text_generation_webui(value: Any) -> Iterator[Answer]:
 def _copied(message: Mapping[str, Any], messages: Mapping[Any, Any]) -> Iterator[Mapping[str, Any]]:
     """What an answer was copied from and then edited: a sibling that reports the very same generation."""
     about = message.get("usage") or message.get("info")
-    parent = messages.get(message.get("parentId"))
-    if not about or not isinstance(parent, Mapping):
+    parent = _named(messages, message.get("parentId"))
+    children = parent.get("childrenIds") if parent is not None else None
+    if not about or not isinstance(children, list):
         return
-    for twin in (messages.get(child) for child in parent.get("childrenIds") or ()):
-        if not isinstance(twin, Mapping) or twin.get("id") == message.get("id"):
+    for twin in (_named(messages, child) for child in children):
+        if twin is None or twin.get("id") == message.get("id"):
             continue
-        older = (twin.get("timestamp") or 0) < (message.get("timestamp") or 0)
+        older = _number(twin.get("timestamp")) < _number(message.get("timestamp"))
         if older and (twin.get("usage") or twin.get("info")) == about:
             yield twin
 
@@ -142,12 +143,21 @@ def _before(message: Mapping[str, Any], messages: Mapping[Any, Any]) -> list[tup
     above: list[tuple[str, str]] = []
     seen = set()
     at = message.get("parentId")
-    while at in messages and at not in seen:
+    while (one := _named(messages, at)) is not None and at not in seen:
         seen.add(at)
-        one = messages[at]
         above.append((str(one.get("role")), _text(one.get("content"))))
         at = one.get("parentId")
     return above[::-1]
+
+
+def _named(messages: Mapping[Any, Any], name: Any) -> Mapping[str, Any] | None:
+    """The message of this id, if there is one and it is one."""
+    found = messages.get(name) if isinstance(name, str) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int | float) else 0
 
 
 def _system(chat: Mapping[str, Any]) -> str:

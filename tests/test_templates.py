@@ -1,0 +1,99 @@
+"""A chat template of a stranger's model: it reaches nothing, changes nothing, and neither runs nor grows without end."""
+
+import time
+
+import pytest
+from model_folder import TEMPLATE
+
+from midcourse import templates
+from midcourse.errors import InputError
+from midcourse.tokens import TextTokenizer
+from midcourse.types import Message
+
+GROWS = "{% set ns = namespace(x='aa') %}{% for i in range(99) %}{% set ns.x = GROW %}{% endfor %}"
+
+
+@pytest.fixture
+def rendered(tiny_tokenizer):
+    def render(template: str) -> str:
+        made = TextTokenizer(tiny_tokenizer._text, template=template, eos=["<|im_end|>"])
+        return made.render([Message("user", "hi")])
+
+    return render
+
+
+def test_what_chats_need_works(rendered):
+    assert rendered(TEMPLATE) == "[user] hi<end>[assistant] "
+    assert rendered("{{ 'a' ~ 1 ~ eos_token }}{{ messages | tojson }}") == (
+        'a1<|im_end|>[{"role": "user", "content": "hi"}]'
+    )
+    assert rendered("{% for m in messages if m.role == 'user' %}{{ loop.index }}{{ m.content * 2 }}{% endfor %}") == (
+        "1hihi"
+    )
+    assert rendered("{% macro f(x, n=2) %}{{ x.upper().ljust(n + 1) }}{% endmacro %}{{ f('a') }}|") == "A  |"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ cycler.__init__.__globals__ }}",
+        "{{ messages.append(1) }}",
+        "{{ raise_exception.__globals__ }}",
+        "{{ self.__init__.__globals__ }}",
+        "{% include '/etc/passwd' %}",
+        "{{ (messages | map(attribute='__class__') | list)[0].mro() }}",
+    ],
+)
+def test_it_reaches_nothing(rendered, template):
+    try:
+        said = rendered(template)
+    except InputError as error:
+        assert "the chat template refuses" in str(error)
+    else:
+        assert said in ("", "{}")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% for a in range(99999) %}{% for b in range(99999) if false %}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{{ range(99999) | batch(1) | map('list') | map('join') | join('b' * 100000) }}",
+    ],
+)
+def test_it_does_not_run_without_end(rendered, monkeypatch, template):
+    monkeypatch.setattr(templates, "SECONDS", 0.5)
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"runs for more than 0\.5 s|more than 50,000,000"):
+        rendered(template)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'a' * 10**11 }}",
+        "{{ [1] * 10**11 }}",
+        "{{ (10**99) ** (10**9) }}",
+        "{{ 'a' | center(10**11) }}",
+        "{{ 'a'.ljust(10**11) }}",
+        "{{ '%99999999999d' % 3 }}",
+        "{{ '{:>99999999999}'.format(3) }}",
+        "{{ '%99999999999d' | format(3) }}",
+        "{{ 'x'.join(['a' * 1000000] * 1000000) }}",
+        "{% for i in range(99999) %}{{ 'a' * 40000000 }}{% endfor %}",
+        *(GROWS.replace("GROW", g) for g in ("ns.x ~ ns.x", "ns.x + ns.x", "ns.x.replace('a', ns.x)")),
+        GROWS.replace("GROW", "ns.x | replace('a', ns.x)"),
+    ],
+)
+def test_it_does_not_grow_without_end(rendered, template):
+    with pytest.raises(InputError, match="more than 50,000,000"):
+        rendered(template)
+
+
+def test_whatever_goes_wrong_in_it_is_one_sentence(rendered):
+    for template in ("{{ 1 / 0 }}", "{{ " + "(" * 3000, "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ 1 + 'a' }}"):
+        with pytest.raises(InputError, match="the chat template refuses these messages"):
+            rendered(template)
