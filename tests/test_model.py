@@ -188,6 +188,16 @@ def test_what_is_no_adapter_is_named(folder, tmp_path):
         load_model(folder, adapter=adapter)
 
 
+def test_an_adapter_that_has_a_module_imported_is_refused(folder, tmp_path):
+    adapter = model_folder.save_adapter(tmp_path / "adapter", folder)
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config |= {"megatron_config": {"tensor_model_parallel_size": 1}, "megatron_core": "antigravity"}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="only plain PEFT adapters"):
+        load_model(folder, adapter=adapter)
+    assert "antigravity" not in sys.modules
+
+
 # -- the built-in model ----------------------------------------------------------------------------------------------
 
 

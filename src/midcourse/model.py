@@ -40,6 +40,8 @@ BUILTIN = "builtin"
 BUILTIN_WEIGHTS = "a34bb0afb2b3c37e44bccd9a6761f2d3"
 """`weights_hash` of the converted model: what adapters and stores made with it record."""
 _HASH_FILE = ".midcourse-weights.json"
+_SAFE = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
+"""How weights are loaded: none that are a program, no code that comes with them, nothing fetched on the way."""
 _MOST_HEADER = 100_000_000
 """Bytes of a safetensors header; the format allows no more."""
 _HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*"]
@@ -199,7 +201,7 @@ def load_model(
     with quiet(transformers):
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                path, dtype=kind, attn_implementation=attn, use_safetensors=True, local_files_only=True
+                path, dtype=kind, attn_implementation=attn, **_SAFE
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             if ran_out_of(error):
@@ -233,12 +235,23 @@ def check_adapter(adapter: Path, base: ModelRef) -> None:
     for needed in ("adapter_config.json", "adapter_model.safetensors"):
         if not (adapter / needed).is_file():
             raise ModelError(f"{adapter} is no PEFT adapter: it holds no {needed}")
+    _refuse_imports(adapter / "adapter_config.json")
     trained_on = adapter_base(adapter)
     if trained_on is not None and trained_on.weights not in (None, base.weights):
         raise ModelError(
             f"the adapter {adapter} was trained on {trained_on.name} (weights {trained_on.weights}) and does not fit "
             f"{base.name} (weights {base.weights}); give --model {trained_on.name}"
         )
+
+
+def _refuse_imports(config: Path) -> None:
+    """PEFT imports the module that an adapter names for Megatron; no adapter may have one imported here."""
+    try:
+        value = json.loads(config.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{config} is damaged: {error}") from error
+    if not isinstance(value, dict) or value.get("megatron_config"):
+        raise ModelError(f"{config} asks for Megatron's modules to be imported; only plain PEFT adapters are loaded")
 
 
 def _with_adapter(model: Any, adapter: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from midcourse.train.checkpoint import commit, complete, newest_complete, prune
+from midcourse.train.checkpoint import BESIDE, beside, commit, complete, newest_complete, prune
 
 
 def made(root: Path, step: int) -> Path:
@@ -29,3 +29,15 @@ def test_old_ones_go_but_the_best_stays(tmp_path: Path):
         made(tmp_path, step)
     prune(tmp_path, 2, str(best))
     assert sorted(p.name for p in tmp_path.glob("checkpoint-*")) == ["checkpoint-1", "checkpoint-3", "checkpoint-4"]
+
+
+def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "mine").write_text("mine")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / BESIDE).symlink_to(victim)
+    with beside(tmp_path / "runs") as folder:
+        (folder / "a").write_text("a")
+        assert not folder.is_symlink()
+    assert [p.name for p in victim.iterdir()] == ["mine"]

@@ -133,6 +133,7 @@ def _write(
     if output is None:
         for row in job.rows(trajectories):
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+        _noted(store, "standard output", to)
         return
 
     def typed() -> Iterator[dict[str, Any]]:
@@ -155,5 +156,15 @@ def _write(
         else:
             write_lines(job.rows(trajectories), part)
         store.record_handed_out("export", output.resolve(), job.contents.trajectories)
+        _noted(store, str(output.resolve()), to)
     if to is not Format.hf:
-        card_path(output).write_text(told(), encoding="utf-8")
+        with beside(card_path(output)) as part:
+            part.write_text(told(), encoding="utf-8")
+
+
+def _noted(store: "Store", where: str, to: Format) -> None:
+    """Keep who took what out."""
+    from midcourse.capture.studio.deeds import account, note
+
+    with store.transaction() as connection:
+        note(connection, "exported", {"what": where, "format": to.value}, account())

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from midcourse.cli.copying import backup, copy, restore
+from midcourse.cli.log import log
 from midcourse.cli.reading import model_ref
 from midcourse.cli.steers import StoreOption, Tokenizers, verify
 from midcourse.errors import InputError, MidcourseError
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Care for a store: verify, back up, move, migrate, purge, derive it for another model.", no_args_is_help=True
+    help="Care for a store: verify, back up, move, migrate, purge, see who did what, derive it for another model.", no_args_is_help=True
 )
-for command in (verify, backup, restore, copy):
+for command in (verify, backup, restore, copy, log):
     app.command()(command)
 
 
@@ -73,6 +74,7 @@ def purge(
         midcourse store purge --author anna
         midcourse store purge --text "my address" --yes
     """
+    from midcourse.capture.studio.deeds import account, note
     from midcourse.capture.studio.journal import forget
     from midcourse.store import exchanges, reviews
 
@@ -104,6 +106,8 @@ def purge(
             forget(connection, ids, author)
             exchanges.bury(connection, passed, why)
             reviews.delete(connection, seen)
+            counts = {"texts": len(ids), "steers": len(steers), "exchanges": len(passed), "reviews": len(seen)}
+            note(connection, "purge", counts, account())
 
         done = opened.purge(ids, author=author, why=why, also=also)
         place = opened.name

@@ -164,6 +164,7 @@ def add(
 ) -> None:
     """Let somebody in; prints a link that signs them in once. For a known name: another link."""
     from midcourse.capture.studio.access import new_link
+    from midcourse.capture.studio.deeds import account
     from midcourse.capture.studio.journal import Journal
 
     if role not in ("annotator", "admin"):
@@ -173,8 +174,8 @@ def add(
     with Store(store) as kept:
         journal = Journal(kept)
         token, link = new_link(name)
-        journal.add("person", {"name": name, "role": role})
-        journal.add("link", link)
+        journal.add("person", {"name": name, "role": role}, account())
+        journal.add("link", link, account())
     typer.echo(f"{url.rstrip('/')}/enter/{token}")
     Console(stderr=True).print(f"For {name} ({role}), once, within 3 days.", highlight=False)
 
@@ -185,6 +186,7 @@ def revoke(
     store: StoreOption = None,
 ) -> None:
     """Show somebody out; their sessions end within seconds."""
+    from midcourse.capture.studio.deeds import account
     from midcourse.capture.studio.desk import Desk
     from midcourse.capture.studio.journal import Journal
 
@@ -193,7 +195,7 @@ def revoke(
         members = Desk(journal.since()).members
         if name not in members:
             raise InputError(f"there is nobody called {name!r}; there are: {', '.join(sorted(members)) or 'nobody'}")
-        journal.add("revoke", {"name": name})
+        journal.add("revoke", {"name": name}, account())
 
 
 @users.command("list")

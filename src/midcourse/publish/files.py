@@ -24,6 +24,8 @@ _LONG = 1000
 def beside(output: Path) -> Iterator[Path]:
     """A path to write to that becomes `output` when all went well."""
     part = output.with_name(f".{output.name}.part")
+    if part.is_symlink():  # somebody else's: what is written must not go where it leads
+        part.unlink()
     try:
         yield part
         part.replace(output)

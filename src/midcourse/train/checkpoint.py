@@ -38,6 +38,8 @@ def _sync(path: Path) -> None:
 def beside(output_dir: Path) -> Iterator[Path]:
     """An empty folder next to where the result will stand, gone afterwards whatever happens."""
     folder = output_dir / BESIDE
+    if folder.is_symlink():  # somebody else's: what is written must not go where it leads
+        folder.unlink()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:

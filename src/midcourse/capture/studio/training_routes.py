@@ -35,11 +35,13 @@ def add_training(app: FastAPI, studio: Studio, plan: Plan) -> Trainings:
         return trainings.run
 
     @router.post("/train")
-    async def start(body: rest.TrainRequest, _: Admin) -> rest.TrainingRun:
+    async def start(body: rest.TrainRequest, who: Admin) -> rest.TrainingRun:
         try:
-            return trainings.start(body)
+            run = trainings.start(body)
         except InputError as error:
             raise HTTPException(409, str(error)) from error
+        await studio.office.record("train", {"name": run.name}, who.name)
+        return run
 
     @router.post("/train/stop")
     async def stop(_: Admin) -> Response:
