@@ -106,7 +106,7 @@ def test_what_the_studio_keeps_goes_too(desk: Path) -> None:
     run("store", "purge", "--store", desk / "a.db", "--author", "anna", "--yes")
     with Store(desk / "a.db") as store:
         journal = Journal(store)
-        assert [(e.by, e.value["draft"]) for e in journal.since()] == [("ben", second)]
+        assert [(e.by, e.value["draft"]) for e in journal.since() if e.kind != "purge"] == [("ben", second)]
         assert journal.noted(f"typing {first}") is None
         assert journal.noted(f"typing {second}") == "my dog Rex"
         assert journal.spooled(first) is None

@@ -167,4 +167,4 @@ def _noted(store: "Store", where: str, to: Format) -> None:
     from midcourse.capture.studio.deeds import account, note
 
     with store.transaction() as connection:
-        note(connection, "exported", {"what": where, "format": to.value}, account())
+        note(connection, "exported", {"where": where, "format": to.value}, account())

@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from scripted import TEMPLATE, tokenizer
 from served import Babbler, person, serve
 from typer.testing import CliRunner
 
@@ -39,7 +40,12 @@ def test_who_did_what(tmp_path, run):
         name = c.post("api/train", json={}).json()["name"]
         c.post("api/leave")
     run("studio", "users", "revoke", "eve")
-    run("export", "steers", "--to", "jsonl", "--output", str(tmp_path / "out.jsonl"))
+    (tmp_path / "m").mkdir()
+    tokenizer()._text.save(str(tmp_path / "m" / "tokenizer.json"))
+    (tmp_path / "m" / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<end>", "chat_template": TEMPLATE}))
+    (tmp_path / "m" / "config.json").write_text("{}")
+    (tmp_path / "m" / "model.safetensors").write_bytes(b"")  # only the tokenizer is read
+    run("export", "--model", str(tmp_path / "m"), "--output", str(tmp_path / "out.jsonl"))
     run("store", "purge", "--author", "ada", "--yes")
     said = run("store", "log", "--json")
     found = [json.loads(line) for line in said.splitlines()]

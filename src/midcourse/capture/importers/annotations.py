@@ -165,7 +165,8 @@ def _answered(record: Mapping[str, Any]) -> bool:
 def _questions(record: Mapping[str, Any]) -> list[str]:
     responses = record.get("responses")
     if isinstance(responses, Mapping):
-        suggestions = record.get("suggestions") or {}
+        found = record.get("suggestions")
+        suggestions = found if isinstance(found, Mapping) else {}
         return [n for n, given in responses.items() if given and (n in suggestions or len(responses) == 1)]
     ending = ".responses"
     return [n.removesuffix(ending) for n in record if n.endswith(ending) and record.get(n)]

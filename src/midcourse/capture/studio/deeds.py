@@ -33,7 +33,7 @@ _TOLD: Mapping[str, tuple[str, ...]] = {
     "train": ("name",),
     "training": ("name", "state"),
     "adapter": ("name",),
-    "exported": ("what", "format"),
+    "exported": ("where", "format"),
     "purge": ("texts", "steers", "exchanges", "reviews"),
 }
 """Kinds of the journal, and which of their values are told: none holds a text."""

@@ -96,7 +96,7 @@ def _data_routes(router: APIRouter, studio: Studio) -> None:
             raise HTTPException(400, "format is jsonl or trl")
         mine = None if who.role == "admin" else who.name
         tokenizer = studio.writer.tokenizer
-        await office.record("exported", {"what": "all" if mine is None else "their own", "format": format}, who.name)
+        await office.record("exported", {"where": "the page", "format": format}, who.name)
 
         async def lines() -> AsyncIterator[str]:
             found = await asyncio.to_thread(lambda: list(office.store.trajectories(source="studio")))
