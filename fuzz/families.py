@@ -1,7 +1,7 @@
 """Everything of Midcourse that reads what a stranger wrote, in families: a function takes bytes and returns nothing.
 
-Only a `MidcourseError` may come of any input; whatever else is raised is a finding. Seeds are in `corpus/<family>/`; the
-first line of some says what the rest is. It knows no fuzzer: the everyday tests call these functions too.
+Only a `MidcourseError` may come of any input; whatever else is raised is a finding. Seeds are in `corpus/<family>/`;
+the first line of some says what the rest is. It knows no fuzzer: the everyday tests call these functions too.
 """
 
 from collections.abc import Callable

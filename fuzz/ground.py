@@ -50,6 +50,7 @@ def taken(found: Iterable[Any]) -> None:
 
 
 def placed(name: str, data: bytes) -> Path:
+    """A file with this ending and these bytes."""
     path = FOLDER / f"{os.getpid()}{name}"
     path.write_bytes(data)
     return path

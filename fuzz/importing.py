@@ -6,10 +6,21 @@ from typing import Any
 
 from ground import TOKENIZER, placed, taken
 
-from midcourse.capture.importers import annotations, chats, coauthor, documents, edits, instructions, pivotal, prm800k
+from midcourse.capture.importers import (
+    annotations,
+    chats,
+    coauthor,
+    documents,
+    edits,
+    instructions,
+    pivotal,
+    prm800k,
+    steps,
+    text,
+    trl,
+)
 from midcourse.capture.importers import files as files_module
 from midcourse.capture.importers import steers as steers_module
-from midcourse.capture.importers import steps, text, trl
 from midcourse.errors import InputError, MidcourseError
 from midcourse.rows.marks import marked_rows
 

@@ -12,28 +12,66 @@ __all__ = ["mutated"]
 
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 7, 2**31, 2**63, -(2**63), 10**30, 0.5, 1e308, float("nan"), float("inf"), "", " "),
-    *("\n", "0", "null", "{}", "[]", "é", "日本", "🙂", "\ud83d", "\ufffd", "\0", "\u202e", "a" * 300, "../../x", "{a.b}"),
+    *(
+        "\n",
+        "0",
+        "null",
+        "{}",
+        "[]",
+        "é",
+        "日本",
+        "🙂",
+        "\ud83d",
+        "\ufffd",
+        "\0",
+        "\u202e",
+        "a" * 300,
+        "../../x",
+        "{a.b}",
+    ),
     *("{~~a~>b~~}", "{--a", "<|im_end|>", "[DONE]", "data: {}", "user", "assistant", "system", "stop", "length", "%s"),
     *([], {}, [[]], [{}], [None], ["a", 1], {"a": None}, {"text": "x"}, {"role": "user", "content": "x"}, {"0": []}),
 )
-GLUE = ("\n", "\r\n", "\0", ",", '"', "'", "{", "}", "[", "]", ":", "~>", "~~}", "{++", "++}", "{>>", "<<}", "{{", "}}", "\ud800")
+GLUE = (
+    "\n",
+    "\r\n",
+    "\0",
+    ",",
+    '"',
+    "'",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    "~>",
+    "~~}",
+    "{++",
+    "++}",
+    "{>>",
+    "<<}",
+    "{{",
+    "}}",
+    "\ud800",
+)
 
 
 def mutated(data: bytes, dice: random.Random) -> bytes:
     """One more input, near this one."""
     head, newline, body = data.partition(b"\n")
-    if not newline or head[:1] in b"{[\"":
+    if not newline or head[:1] in b'{["':
         head, newline, body = b"", b"", data
     lines = body.split(b"\n")
     at = dice.randrange(len(lines))
-    for chosen, put in ((body, lambda new: [new]), (lines[at], lambda new: [*lines[:at], new, *lines[at + 1 :]])):
+    for chosen, before, behind in ((body, [], []), (lines[at], lines[:at], lines[at + 1 :])):
         try:
             value = json.loads(chosen)
         except (ValueError, RecursionError):
             continue
         for _ in range(dice.choice((1, 1, 2, 4))):
             value = _tree(value, dice)
-        lines = put(json.dumps(value, ensure_ascii=dice.random() < 0.5).encode("utf-8", "surrogatepass"))
+        new = json.dumps(value, ensure_ascii=dice.random() < 0.5).encode("utf-8", "surrogatepass")
+        lines = [*before, new, *behind]
         break
     else:
         lines[at] = _words(lines[at].decode("utf-8", "replace"), dice).encode("utf-8", "surrogatepass")

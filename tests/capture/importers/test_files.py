@@ -116,3 +116,20 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no file"):
         find_files([tmp_path / "empty"])
+
+
+def test_a_parquet_bomb_is_refused_or_unpacked_in_little_memory(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.parquet"
+    parquet.write_table(pa.table({"text": ["x" * 200_000_000]}), bomb, compression="zstd", use_dictionary=False)
+    assert bomb.stat().st_size < 200_000
+    with pytest.raises(InputError, match="unpack to"):
+        list(read_records(bomb))
+    repeated = tmp_path / "repeated.parquet"
+    table = pa.table({"text": ["x" * 30_000_000] * 64})
+    parquet.write_table(table.cast(pa.schema([("text", pa.string())])), repeated, compression="zstd")
+    rows = 0
+    before = pa.total_allocated_bytes()
+    for _ in read_records(repeated):
+        rows += 1
+        assert pa.total_allocated_bytes() - before < 1_300_000_000
+    assert rows == 64

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import tracemalloc
+import zlib
 
 import pytest
 from hypothesis import given
@@ -195,3 +197,17 @@ def test_secrets_are_taken_out_once_and_for_all(words):
 @pytest.mark.parametrize("text", ["The password: please choose.", "My secret: patience and rest.", "task-force", ""])
 def test_plain_words_stay(text):
     assert redact(text) == text
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_a_bomb_is_given_up_before_it_is_unpacked(kind):
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = packer.compress(b'{"a": "' + b"x" * 200_000_000) + packer.flush()
+    assert len(bomb) < 250_000
+    reader = Reader(kind, "gzip")
+    tracemalloc.start()
+    reader.feed(bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert reader.unread
+    assert peak < 30_000_000

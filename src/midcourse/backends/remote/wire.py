@@ -42,11 +42,12 @@ class Chunk:
         """Refuse what JSON may hold in the place of a text or an id.
 
         Raises:
-            Garbled: Something has another type.
+            Garbled, ValueError: Something has another type, or is no text.
         """
         names = [name for w in self.words for name in (w.id, *(a for a, _ in w.alternatives))]
         if not isinstance(self.text, str) or any(type(n) not in (int, bytes, type(None)) for n in names):
             raise Garbled("a text or a token id has another type")
+        self.text.encode()  # half a character cannot be
 
 
 class Dialect(Protocol):

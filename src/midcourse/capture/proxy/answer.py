@@ -41,7 +41,10 @@ class Choice:
 
 
 class _Unpacker(Protocol):
-    def decompress(self, data: bytes, /) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
 
 
 class Reader:
@@ -76,11 +79,15 @@ class Reader:
         if self.unread:
             return
         try:
-            self._held += self._unpack.decompress(part) if self._unpack else part
-            if self._events:
-                self._lines()
-            elif len(self._held) > MOST_JSON:
-                self._give_up("an answer of many megabytes")
+            while part and not self.unread:
+                unpack = self._unpack
+                # In small parts: what is packed well may be no end of it.
+                self._held += unpack.decompress(part, MOST_EVENT) if unpack else part
+                part = unpack.unconsumed_tail if unpack else b""
+                if self._events:
+                    self._lines()
+                elif len(self._held) > MOST_JSON:
+                    self._give_up("an answer of many megabytes")
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError, zlib.error) as error:
             self._give_up(f"an answer that is none ({type(error).__name__})")
 

@@ -1,7 +1,7 @@
 """Who did what to a store and when: an audit log read from what is recorded anyway, without a word of any text.
 
-Sign-ins, people, trainings, adapters and settings from the studio's journal; exports, adapters, purges and consents from
-the store. What the command line does is written into the journal too, with the account that did it. It decides nothing.
+Sign-ins, people, trainings, adapters and settings from the studio's journal; exports, adapters, purges and consents
+from the store. What the command line does is in the journal too, with the account that did it. It decides nothing.
 """
 
 import contextlib
