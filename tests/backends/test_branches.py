@@ -36,9 +36,7 @@ class Counted:
 
     def __init__(self, make=llama, memory: int = 1 << 30) -> None:
         self.model, self.read = make(), []
-        self.model.register_forward_pre_hook(
-            lambda m, a, k: self.read.append(k["input_ids"].shape[1]), with_kwargs=True
-        )
+        self.model.get_input_embeddings().register_forward_pre_hook(lambda m, a: self.read.append(a[0].numel()))
         self.backend = LocalBackend(self.model, (), memory=memory)
 
     def next(self, ids: list[int]) -> tuple[int, float]:

@@ -3,6 +3,10 @@
 import threading
 from collections.abc import Iterator
 
+import pytest
+
+from growing import tiny_model
+from midcourse.backends.local import LocalBackend
 from midcourse.backends.protocol import Sampling, Token
 from midcourse.backends.sharing import Shared
 
@@ -50,3 +54,70 @@ def test_a_long_text_is_read_in_pieces():
     assert max(b - a for a, b in zip(backend.read, backend.read[1:], strict=False)) <= 256
     assert backend.read == sorted(set(backend.read))  # each piece goes on where the last one ended
     assert 1000 - backend.read[-1] == 256
+
+
+class Watched(LocalBackend):
+    """Notes how many streams each pass served."""
+
+    def step(self, goings):
+        self.__dict__.setdefault("passes", []).append(len(goings))
+        return super().step(goings)
+
+
+def together(shared, texts, sampling):
+    found = {}
+    gate = threading.Barrier(len(texts))
+
+    def write(n):
+        gate.wait()
+        found[n] = list(shared.stream(texts[n], sampling))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(len(texts))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return [found[n] for n in range(len(texts))]
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(max_new_tokens=60, alternatives=3, end_ids=()),
+        Sampling(max_new_tokens=60, temperature=1.0, seed=4, end_ids=(7, 8, 9)),
+    ],
+)
+def test_streams_in_one_pass_write_what_each_writes_alone(sampling):
+    texts = [[5, 6, 7], [9, 10, 11, 12, 13], [5, 6, 7], [20]]  # two are the same text
+    backend = Watched(tiny_model(), ())
+    found = together(Shared(backend), texts, sampling)
+    for text, tokens in zip(texts, found, strict=True):
+        alone = list(LocalBackend(tiny_model(), ()).stream(text, sampling))
+        assert [t.id for t in tokens] == [t.id for t in alone]
+        assert [t.logprob for t in tokens] == pytest.approx([t.logprob for t in alone], abs=1e-4)
+    assert max(backend.passes) >= 3
+    assert sum(backend.passes) == sum(map(len, found))
+
+
+def test_models_of_another_build_take_turns():
+    texts = [[5, 6, 7], [9, 10, 11], [20]]
+    sampling = Sampling(max_new_tokens=12, end_ids=())
+    backend = Watched(tiny_model("gemma3"), ())
+    found = together(Shared(backend), texts, sampling)
+    for text, tokens in zip(texts, found, strict=True):
+        alone = LocalBackend(tiny_model("gemma3"), ()).stream(text, sampling)
+        assert [t.id for t in tokens] == [t.id for t in alone]
+    assert set(backend.passes) == {1}
+
+
+def test_who_stops_reading_is_taken_along_a_few_tokens_only():
+    backend = Watched(tiny_model(), ())
+    shared = Shared(backend)
+    idle = shared.stream([9, 10, 11], Sampling(max_new_tokens=100, end_ids=()))
+    next(idle)
+    assert len(list(shared.stream([5, 6, 7], Sampling(max_new_tokens=50, end_ids=())))) == 50
+    assert backend.passes.count(2) == 2
+    rest = [t.id for t in idle]
+    assert len(rest) == 99
+    idle.close()
+    assert shared.turns.streams == []

@@ -124,6 +124,11 @@ class Branches:
         """How many leading tokens of `ids` need not be read."""
         return max((common_prefix(ids, k.ids) for k in self._kept), default=0)
 
+    def ends_at(self, ids: Sequence[int]) -> bool:
+        """Whether a branch holds `ids` and nothing else."""
+        wanted = list(ids)
+        return any(isinstance(k, Branch) and len(k.ids) == len(wanted) and k.ids == wanted for k in self._kept)
+
     @torch.inference_mode()
     def take(self, ids: Sequence[int]) -> Branch:
         """The branch that holds most of `ids[:-1]` and nothing else; give it back with `keep` once it was read on."""

@@ -1,13 +1,15 @@
 """Generation with a model in this process: streams that keep their caches, and batches of samples.
 
 A stream reads only what no cache holds yet, so after a correction the next token waits for the correction's own tokens
-alone, whatever the length, and undo or a jump to a recent branch waits for nothing. Batches
+alone, whatever the length, and undo or a jump to a recent branch waits for nothing. Streams that run at once may share
+a pass. Batches
 share the reading of a prefix between its samples. Draws depend on the seed and the row, never on what else is in the
 batch. This module knows no text beyond the tokenizer's end ids, and no steers.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,33 @@ from transformers import DynamicCache
 from midcourse.backends.batches import Batch, Choose, one_by_one, side_by_side
 from midcourse.backends.branches import Branches
 from midcourse.backends.protocol import Read, Sampling, Token
+from midcourse.backends.steps import MOST, Steps
 from midcourse.errors import InputError
 
-__all__ = ["LocalBackend", "draw", "fast_dtype"]
+__all__ = ["Going", "LocalBackend", "draw", "fast_dtype"]
 
 BATCH_ROWS = 32
 _CROPPABLE = {"full_attention", "sliding_attention"}
+
+
+@dataclass(slots=True)
+class Going:
+    """A stream under way."""
+
+    ids: list[int]
+    """The whole text so far."""
+    sampling: Sampling
+    ends: tuple[int, ...]
+    dice: torch.Generator
+    left: int
+    """Most tokens that may still come."""
+    banned: tuple[int, ...]
+    """Ids the next token must not be."""
+
+    @property
+    def over(self) -> bool:
+        """Whether no token comes any more."""
+        return self.left <= 0
 
 
 class LocalBackend:
@@ -35,6 +58,7 @@ class LocalBackend:
         *,
         adapter: bool = True,
         memory: int = 1 << 30,
+        halves: bool = False,
         before: Callable[[], None] | None = None,
     ) -> None:
         """Wrap `model` (in eval mode).
@@ -44,6 +68,8 @@ class LocalBackend:
             end_ids: Ids that end an answer.
             adapter: False generates from the base.
             memory: Bytes for the caches of recent texts.
+            halves: Write with a copy of the weights in half precision where that is quicker (`Steps`); the adapter that
+                is on now stays the one that is on.
             before: Called before each pass: puts the right one of several adapters on.
         """
         self.model = model
@@ -55,6 +81,8 @@ class LocalBackend:
         # Recurrent state cannot be taken back to an earlier token: such models read the prefix anew each time.
         self._keeps = set(getattr(config, "layer_types", None) or _CROPPABLE) <= _CROPPABLE
         self._branches = Branches(memory)
+        # Which of several adapters is on changes from pass to pass then, so passes are the model's own.
+        self._steps = Steps.of(model, halves=halves) if before is None and self._keeps else None
         self._state: Any = None
         self._read_into: list[int] = []
         self._read_with = adapter
@@ -63,26 +91,50 @@ class LocalBackend:
 
     def stream(self, token_ids: Sequence[int], sampling: Sampling) -> Iterator[Token]:
         """Continue `token_ids`, see `Backend.stream`. A later stream may begin before this one is exhausted."""
+        going = self.begin(token_ids, sampling)
+        while not going.over:
+            yield self.step([going])[0]
+
+    def begin(self, token_ids: Sequence[int], sampling: Sampling) -> Going:
+        """A stream that is advanced by `step`, beside others."""
         ids = list(token_ids)
         self._check(ids)
-        ends = self.end_ids if sampling.end_ids is None else sampling.end_ids
-        dice = torch.Generator().manual_seed(sampling.seed)
-        for step in range(min(sampling.max_new_tokens, self.context - len(ids))):
-            logits = self._read(ids)
-            logps = torch.log_softmax(logits, -1)
-            if step == 0 and sampling.banned_first:
-                logits = logits.clone()
-                logits[list(sampling.banned_first)] = -torch.inf
-            uniform = torch.rand(1, generator=dice)
-            drawn = int(draw(logits[None], uniform, sampling.temperature, sampling.top_p)[0])
-            best: tuple[tuple[int, float], ...] = ()
-            if sampling.alternatives:
-                top = logps.topk(min(sampling.alternatives, len(logps)))
-                best = tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True))
-            ids.append(drawn)
-            yield Token(drawn, float(logps[drawn]), best)
-            if drawn in ends:
-                return
+        return Going(
+            ids=ids,
+            sampling=sampling,
+            ends=self.end_ids if sampling.end_ids is None else sampling.end_ids,
+            dice=torch.Generator().manual_seed(sampling.seed),
+            left=min(sampling.max_new_tokens, self.context - len(ids)),
+            banned=sampling.banned_first,
+        )
+
+    def step(self, goings: Sequence[Going]) -> list[Token]:
+        """The next token of each stream, which must not be over; more than the first only if they can `join`."""
+        if len(goings) == 1:
+            logits = self._read(goings[0].ids)[None]
+        else:
+            logits = self._read_together([going.ids for going in goings])
+        return [self._next(going, row) for going, row in zip(goings, logits, strict=True)]
+
+    def can_join(self, going: Going) -> bool:
+        """Whether a stream's next token needs one token read, so that it holds up no other stream's pass."""
+        return self._steps is not None and self._read_with == self.adapter and self._branches.ends_at(going.ids[:-1])
+
+    def _next(self, going: Going, logits: torch.Tensor) -> Token:
+        sampling = going.sampling
+        logps = torch.log_softmax(logits, -1)
+        if going.banned:
+            logits = logits.clone()
+            logits[list(going.banned)] = -torch.inf
+        uniform = torch.rand(1, generator=going.dice)
+        drawn = int(draw(logits[None], uniform, sampling.temperature, sampling.top_p)[0])
+        best: tuple[tuple[int, float], ...] = ()
+        if sampling.alternatives:
+            top = logps.topk(min(sampling.alternatives, len(logps)))
+            best = tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        going.ids.append(drawn)
+        going.banned, going.left = (), 0 if drawn in going.ends else going.left - 1
+        return Token(drawn, float(logps[drawn]), best)
 
     def warm(self, token_ids: Sequence[int]) -> None:
         """Read `token_ids` into the cache, so that a stream from them starts at once."""
@@ -116,17 +168,39 @@ class LocalBackend:
 
     def _read(self, ids: list[int]) -> torch.Tensor:
         """fp32 logits [V] for what follows `ids`; only what no cache holds yet is run."""
-        if self._read_with != self.adapter:
-            self._branches.clear()
-            self._state, self._read_into, self._read_with = None, [], self.adapter
+        self._mind_adapter()
         if not self._keeps:
             return self._read_state(ids)
         branch = self._branches.take(ids)  # an interrupt in the middle of the pass leaves no half-written cache behind
         new = ids[len(branch.ids) :]
-        logits = self._run(new, branch.cache)
+        if self._steps is not None and len(new) <= MOST:
+            with self._switched():
+                logits = self._steps.run([new], [branch.cache], self.adapter)[0]
+        else:
+            logits = self._run(new, branch.cache)
         branch.ids += new
         self._branches.keep(branch)
         return logits
+
+    def _read_together(self, texts: list[list[int]]) -> torch.Tensor:
+        """fp32 logits [R, V] for what follows each of `texts`, in one pass."""
+        self._mind_adapter()
+        if self._steps is None:
+            raise ValueError("a model of this build reads one text at a time")
+        branches = [self._branches.take(ids) for ids in texts]
+        new = [ids[len(branch.ids) :] for ids, branch in zip(texts, branches, strict=True)]
+        with self._switched():
+            logits = self._steps.run(new, [branch.cache for branch in branches], self.adapter)
+        for branch, more in zip(branches, new, strict=True):
+            branch.ids += more
+            self._branches.keep(branch)
+        return logits
+
+    def _mind_adapter(self) -> None:
+        """What was read with the adapter on is of no use with it off."""
+        if self._read_with != self.adapter:
+            self._branches.clear()
+            self._state, self._read_into, self._read_with = None, [], self.adapter
 
     def _read_state(self, ids: list[int]) -> torch.Tensor:
         """The same where a text's state cannot be taken back: it goes on, or is read from the beginning."""
@@ -145,12 +219,14 @@ class LocalBackend:
     def _forward(self, **inputs: Any) -> torch.Tensor:
         if self._before is not None:
             self._before()
-        switch = contextlib.nullcontext()
-        if not self.adapter and hasattr(self.model, "disable_adapter"):
-            switch = self.model.disable_adapter()
-        with torch.inference_mode(), switch:
+        with torch.inference_mode(), self._switched():
             out: torch.Tensor = self.model(**inputs, use_cache=True).logits.float()
         return out
+
+    def _switched(self) -> Any:
+        if not self.adapter and hasattr(self.model, "disable_adapter"):
+            return self.model.disable_adapter()
+        return contextlib.nullcontext()
 
     # -- many samples ----------------------------------------------------------------------------------------------
 
