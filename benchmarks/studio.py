@@ -41,11 +41,12 @@ def text_ids(loaded: LoadedModel, length: int) -> list[int]:
 def waits(loaded: LoadedModel, lengths: list[int], repetitions: int) -> list[dict]:
     """From commit (store included) to the next token, by tokens of text; `anew` is a backend without caches."""
     rows = []
+    backend, cold = (LocalBackend(loaded.model, loaded.tokenizer.eos, halves=True) for _ in range(2))
     for length in lengths:
         kept, anew = [], []
         with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.db") as store:
             for turn in range(repetitions):
-                backend = LocalBackend(loaded.model, loaded.tokenizer.eos)
+                backend.forget()
                 draft = Draft(backend, loaded.tokenizer, store).start("x", token_ids=text_ids(loaded, length))
                 list(draft.stream(12))
                 began = time.perf_counter()
@@ -53,7 +54,7 @@ def waits(loaded: LoadedModel, lengths: list[int], repetitions: int) -> list[dic
                 next(draft.stream(1))
                 kept.append(time.perf_counter() - began)
                 if turn < 2:
-                    cold = LocalBackend(loaded.model, loaded.tokenizer.eos)
+                    cold.forget()
                     began = time.perf_counter()
                     next(cold.stream(draft.token_ids, Sampling(max_new_tokens=1)))
                     anew.append(time.perf_counter() - began)
@@ -82,28 +83,29 @@ def own_rate(backend: object, ids: list[int], count: int) -> float:
 
 
 def rates(name: str, fast: str, count: int, repetitions: int) -> dict:
-    """Plain `generate` in float32, this backend in float32 and in the fast type, by turns."""
+    """Plain `generate` in float32, this backend in float32 and as the studio has it, by turns."""
     slow_model, fast_model = load_model(name), load_model(name, dtype=fast, attn=grouped.NAME)
-    found: dict[str, list[float]] = {"generate float32": [], "local float32": [], f"local {fast}": []}
+    backends = LocalBackend(slow_model.model, ()), LocalBackend(fast_model.model, (), halves=True)
+    found: dict[str, list[float]] = {"generate float32": [], "local float32": [], "local auto": []}
     ids = text_ids(slow_model, 200)
     for turn in range(repetitions + 1):
         one = plain_rate(slow_model, ids, count)
-        two = own_rate(LocalBackend(slow_model.model, ()), ids, count)
-        three = own_rate(LocalBackend(fast_model.model, ()), ids, count)
+        two, three = (own_rate(backend, ids, count) for backend in backends)
         if turn:  # the first warms up
             for key, value in zip(list(found), (one, two, three), strict=True):
                 found[key].append(value)
     rows = {key: spread(values) for key, values in found.items()}
     for key, row in rows.items():
         print(f"{key:<20} {row['median']:6.1f} tokens/s   ({row['low']:.1f} to {row['high']:.1f})")
-    return {"rates": rows, "ratio": rows[f"local {fast}"]["median"] / rows["generate float32"]["median"]}
+    return {"rates": rows, "ratio": rows["local auto"]["median"] / rows["generate float32"]["median"]}
 
 
 def together(loaded: LoadedModel, drafts: int, count: int, repetitions: int) -> dict:
     """Tokens per second of one draft alone and of several at a time, and how even their shares are."""
     alone, all_together, even = [], [], []
+    backend = LocalBackend(loaded.model, (), halves=True)
     for turn in range(repetitions):
-        shared = Shared(LocalBackend(loaded.model, ()))
+        shared = Shared(backend)
         alone.append(own_rate(shared, text_ids(loaded, 150), count))
         done: list[float] = []
 

@@ -115,7 +115,7 @@ def test_an_interrupted_pass_leaves_nothing_half_read():
         if broken:
             raise KeyboardInterrupt
 
-    c.model.model.layers[1].register_forward_pre_hook(fail)
+    c.model.model.layers[1].mlp.down_proj.register_forward_pre_hook(fail)
     with pytest.raises(KeyboardInterrupt):
         c.next([*TEXT, 5])
     broken = False

@@ -162,6 +162,11 @@ class LocalBackend:
         if len(ids) >= self.context:
             raise InputError(f"the text has {len(ids)} tokens and the model reads at most {self.context}; shorten it")
 
+    def forget(self) -> None:
+        """Leave nothing in the caches."""
+        self._branches.clear()
+        self._state, self._read_into = None, []
+
     def held(self, token_ids: Sequence[int]) -> int:
         """How many leading tokens need not be read again."""
         return self._branches.held(token_ids) if self._keeps and self._read_with == self.adapter else 0
@@ -199,8 +204,8 @@ class LocalBackend:
     def _mind_adapter(self) -> None:
         """What was read with the adapter on is of no use with it off."""
         if self._read_with != self.adapter:
-            self._branches.clear()
-            self._state, self._read_into, self._read_with = None, [], self.adapter
+            self.forget()
+            self._read_with = self.adapter
 
     def _read_state(self, ids: list[int]) -> torch.Tensor:
         """The same where a text's state cannot be taken back: it goes on, or is read from the beginning."""
