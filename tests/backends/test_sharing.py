@@ -8,7 +8,7 @@ import pytest
 from growing import tiny_model
 from midcourse.backends.local import LocalBackend
 from midcourse.backends.protocol import Sampling, Token
-from midcourse.backends.sharing import Shared
+from midcourse.backends.sharing import Shared, Turns
 
 
 class OneAtATime:
@@ -97,6 +97,33 @@ def test_streams_in_one_pass_write_what_each_writes_alone(sampling):
         assert [t.logprob for t in tokens] == pytest.approx([t.logprob for t in alone], abs=1e-4)
     assert max(backend.passes) >= 3
     assert sum(backend.passes) == sum(map(len, found))
+
+
+def test_only_who_needs_a_turn_of_their_own_counts_as_waiting():
+    turns, inside, go = Turns(), threading.Event(), threading.Event()
+
+    def hold():
+        with turns.turn():
+            inside.set()
+            go.wait()
+
+    def wait(along):
+        with turns.turn(along=along):
+            pass
+
+    threads = [threading.Thread(target=hold)]
+    threads[0].start()
+    inside.wait()
+    for along in (True, False, True):
+        threads.append(threading.Thread(target=wait, args=(along,)))
+        threads[-1].start()
+    while len(turns._queue) < 3:
+        threading.Event().wait(0.001)
+    assert turns.waiting == 1
+    go.set()
+    for t in threads:
+        t.join()
+    assert turns.waiting == 0
 
 
 def test_models_of_another_build_take_turns():

@@ -40,25 +40,29 @@ class Turns:
         self._guard = threading.Lock()
         self._queue: deque[threading.Event] = deque()
         self._taken = False
+        self._along = 0
         self.streams: list[_Stream] = []
         """Those that may be taken along."""
 
     @property
     def waiting(self) -> int:
-        """How many wait now."""
-        return len(self._queue)
+        """How many wait now for a turn of their own, rather than to be taken along."""
+        return max(0, len(self._queue) - self._along)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for a turn and hold it."""
+    def turn(self, along: bool = False) -> Iterator[None]:
+        """Wait for a turn and hold it; `along` says that somebody else's turn is likely to do."""
         with self._guard:
             mine = None
             if self._taken:
                 mine = threading.Event()
                 self._queue.append(mine)
+                self._along += along
             self._taken = True
         if mine is not None:
             mine.wait()
+            with self._guard:
+                self._along -= along
         try:
             yield
         finally:
@@ -97,7 +101,7 @@ class Shared:
         try:
             while True:
                 if not mine.ready:
-                    with self.turns.turn():
+                    with self.turns.turn(along=backend.can_join(mine.going)):
                         if not mine.ready and not mine.going.over:  # else somebody took it along meanwhile
                             self._advance(mine)
                     if not mine.ready:
