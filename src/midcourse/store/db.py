@@ -6,16 +6,19 @@ record. It knows no tokenizer and no text; token ids go in and come out exactly.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
 from midcourse.errors import InputError, StoreError
-from midcourse.store import checks, copying, dialects, migrations, purge, reading, schema, writing
+from midcourse.store import checks, copying, dialects, migrations, purge, reading, schema, transacting, writing
 from midcourse.types import Node, Place, Rejected, State, Status, Steer, Trajectory
 
 __all__ = ["Store"]
+
+T = TypeVar("T")
 
 BATCH_TOKENS = 250_000
 """Tokens after which a transaction of `add_many` ends. Ids are hashes, so that each new row touches another page of an
@@ -28,7 +31,7 @@ class Store:
     Args:
         url: A path or an SQLAlchemy URL. None: `MIDCOURSE_STORE`, else ./midcourse.db.
         create: Make the store if there is none. With False a missing one is an error.
-        patience: Seconds to wait while another process writes.
+        patience: Seconds to wait while another process writes, or until a server that went away is back.
 
     Raises:
         StoreError: It cannot be opened, is something else, or has a newer schema.
@@ -48,6 +51,7 @@ class Store:
                 raise StoreError(
                     f"there is no store at {path}: `midcourse import steers FILE` makes one, --store names another"
                 )
+        self._patience = patience
         self._engine = dialects.connect(self.url, patience)
         try:
             with dialects.clear_errors(self.url):
@@ -68,8 +72,7 @@ class Store:
             InputError: It contradicts itself; nothing is stored.
             TokenizerMismatch: Its nodes or its stored namesake were made with another tokenizer.
         """
-        with self._write() as connection:
-            return writing.add_batch(connection, [trajectory]) > 0
+        return self.write(lambda connection: writing.add_batch(connection, [trajectory])) > 0
 
     def add_many(self, trajectories: Iterable[Trajectory], *, batch: int = 500) -> int:
         """Store trajectories as they come, at most `batch` or about BATCH_TOKENS tokens to a transaction.
@@ -85,8 +88,7 @@ class Store:
         def flush() -> int:
             full = part.copy()
             part.clear()
-            with self._write() as connection:
-                return writing.add_batch(connection, full)
+            return self.write(lambda connection: writing.add_batch(connection, full))
 
         try:
             for trajectory in trajectories:
@@ -108,10 +110,13 @@ class Store:
             nodes: Parents before children.
             head: Where the text, open, ends now.
         """
-        with self._write() as connection:
+
+        def work(connection: sa.Connection) -> None:
             writing.add_nodes(connection, trajectory, nodes)
             if head is not None:
                 writing.put_head(connection, trajectory, head, "open")
+
+        self.write(work)
 
     def append_steer(self, steer: Steer, nodes: Sequence[Node] = (), head: Place | None = None) -> None:
         """Store a steer, the nodes that came with it and the head it leads to: all or nothing.
@@ -119,27 +124,31 @@ class Store:
         Raises:
             InputError: Its trajectory or a node it points at is unknown, or its id is taken.
         """
-        with self._write() as connection:
+
+        def work(connection: sa.Connection) -> None:
             writing.add_steer(connection, steer, nodes)
             if head is not None:
                 writing.put_head(connection, steer.trajectory, head, "open")
 
+        self.write(work)
+
     def append_rejected(self, steer: str, rejected: Sequence[Rejected], nodes: Sequence[Node] = ()) -> None:
         """Store further rejected continuations of a steer; ends that are there already are passed over."""
-        with self._write() as connection:
-            writing.add_rejected(connection, steer, rejected, nodes)
+        self.write(lambda connection: writing.add_rejected(connection, steer, rejected, nodes))
 
     def set_head(self, trajectory: str, head: Place, status: Status) -> None:
         """Record where the trunk ends now; the newest record counts."""
-        with self._write() as connection:
-            writing.put_head(connection, trajectory, head, status)
+        self.write(lambda connection: writing.put_head(connection, trajectory, head, status))
 
     def set_state(self, steer: str, state: State, by: str | None = None, head: Place | None = None) -> None:
         """Record an undo, a withdrawal or a review; the newest record counts. An undo leads back to `head`."""
-        with self._write() as connection:
+
+        def work(connection: sa.Connection) -> None:
             of = writing.put_state(connection, steer, state, by)
             if head is not None:
                 writing.put_head(connection, of, head, "open")
+
+        self.write(work)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -151,14 +160,11 @@ class Store:
         Raises:
             InputError: One of `ids` is unknown.
         """
-        with self._read() as connection:
-            found = reading.select_ids(connection, source=source, split=split, ids=ids)
-            if ids is not None and source is None and split is None and (unknown := set(ids) - set(found)):
-                raise InputError(f"{self.name} has no trajectory {min(unknown)!r}")
+        found = self.read(lambda c: reading.select_ids(c, source=source, split=split, ids=ids))
+        if ids is not None and source is None and split is None and (unknown := set(ids) - set(found)):
+            raise InputError(f"{self.name} has no trajectory {min(unknown)!r}")
         for part in reading.chunks(found, reading.BATCH):
-            with self._read() as connection:
-                loaded = reading.load(connection, part)
-            yield from loaded
+            yield from self.read(partial(reading.load, ids=part))
 
     def trajectory(self, id: str) -> Trajectory:
         """One trajectory by its id or a prefix that no other id has.
@@ -166,8 +172,7 @@ class Store:
         Raises:
             InputError: There is none, or there are several.
         """
-        with self._read() as connection:
-            return reading.load(connection, [reading.resolve_id(connection, schema.trajectory, id)])[0]
+        return self.read(lambda c: reading.load(c, [reading.resolve_id(c, schema.trajectory, id)]))[0]
 
     def find_steer(self, id: str) -> tuple[Trajectory, Steer]:
         """One steer, with its trajectory, by its id or a prefix that no other id has.
@@ -175,27 +180,61 @@ class Store:
         Raises:
             InputError: There is none, or there are several.
         """
-        with self._read() as connection:
+
+        def work(connection: sa.Connection) -> tuple[Trajectory, Steer]:
             full = reading.resolve_id(connection, schema.steer, id)
             query = sa.select(schema.steer.c.trajectory).where(schema.steer.c.id == full)
             found = reading.load(connection, [connection.execute(query).scalar_one()])[0]
-        return found, next(s for s in found.steers if s.id == full)
+            return found, next(s for s in found.steers if s.id == full)
+
+        return self.read(work)
 
     def stats(self) -> dict[str, Any]:
         """What there is, in numbers: see `reading.count`."""
-        with self._read() as connection:
-            return reading.count(connection)
+        return self.read(reading.count, long=True)
 
     def verify(self) -> list[str]:
         """Derive every hash again and walk every place: sentences about what is wrong, none when all is sound."""
-        with self._read() as connection:
-            return list(checks.verify(connection))
+        return self.read(lambda connection: list(checks.verify(connection)), long=True)
 
     # -- beside the steers -------------------------------------------------------------------------------------------
 
     def transaction(self) -> AbstractContextManager[sa.Connection]:
-        """A write transaction for records that others keep in the same database; commits at the end, or nothing."""
+        """A write transaction for records that others keep in the same database; commits at the end, or nothing.
+
+        Nothing of it is tried again; see `write`.
+        """
         return self._write()
+
+    def write(self, work: Callable[[sa.Connection], T], *, long: bool = False) -> T:
+        """Do something in a write transaction and commit it; see `transacting.write` for what is waited out.
+
+        Args:
+            work: Writes through the connection it is given; may be called again when nothing of it was kept.
+            long: It may take longer than a statement usually may.
+
+        Raises:
+            StoreError: It could not be kept, or the store was brought to a newer layout meanwhile.
+        """
+
+        def first(connection: sa.Connection) -> None:
+            migrations.check(connection)
+            if long:
+                dialects.unhurried(connection)
+
+        with dialects.clear_errors(self.url):
+            return transacting.write(self._engine, work, patience=self._patience, first=first)
+
+    def read(self, work: Callable[[sa.Connection], T], *, long: bool = False) -> T:
+        """Read something; begun anew when the server went away."""
+
+        def reading(connection: sa.Connection) -> T:
+            if long:
+                dialects.unhurried(connection)
+            return work(connection)
+
+        with dialects.clear_errors(self.url):
+            return transacting.read(self._engine, reading, patience=self._patience)
 
     def snapshot(self) -> AbstractContextManager[sa.Connection]:
         """A connection to read such records."""
@@ -224,14 +263,15 @@ class Store:
             StoreError: The target holds something already.
         """
         with dialects.clear_errors(self.url), copying.one_moment(self._engine) as source, target._write() as connection:
+            for either in (source, connection):
+                dialects.unhurried(either)
             return copying.copy_tables(source, connection, also=also, done=begun(copying.count_rows(source, also)))
 
     # -- what leaves -------------------------------------------------------------------------------------------------
 
     def find(self, *, author: str | None = None, since: float | None = None, until: float | None = None) -> list[str]:
         """Ids of trajectories by whose hand was in them and when they were made: see `purge.find`."""
-        with self._read() as connection:
-            return purge.find(connection, author=author, since=since, until=until)
+        return self.read(lambda c: purge.find(c, author=author, since=since, until=until), long=True)
 
     def purge(
         self,
@@ -249,20 +289,23 @@ class Store:
             why: Kept with the tombstones.
             also: Deletes, in the same transaction, what others keep of them in this database.
         """
-        with self._write() as connection:
+
+        def work(connection: sa.Connection) -> purge.Purged:
             done = purge.purge(connection, ids, why)
             if author is not None:
                 purge.forget(connection, author)
             if also is not None:
                 also(connection)
+            return done
+
+        done = self.write(work, long=True)
         with dialects.clear_errors(self.url):
             dialects.vacuum(self._engine, list(schema.metadata.tables))
         return done
 
     def record_handed_out(self, kind: str, where: str | Path, trajectories: Sequence[str]) -> None:
         """Keep that an `export` or an `adapter` was made of these trajectories, so that a purge can name it."""
-        with self._write() as connection:
-            purge.record(connection, kind, str(where), trajectories)
+        self.write(lambda connection: purge.record(connection, kind, str(where), trajectories))
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -279,6 +322,8 @@ class Store:
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         with dialects.clear_errors(self.url), self._engine.execution_options(write=True).begin() as connection:
+            dialects.share_schema(connection)
+            migrations.check(connection)
             yield connection
 
     @contextmanager

@@ -24,9 +24,11 @@ from midcourse.store.schema import (
     tombstone,
 )
 
-__all__ = ["STEPS", "migrate", "prepare"]
+__all__ = ["STEPS", "check", "migrate", "prepare"]
 
 log = logging.getLogger(__name__)
+PATIENCE = 60.0
+"""Seconds for which a migration waits until whoever writes has finished; new writers queue behind it."""
 
 
 def _say_what_is_taught(connection: sa.Connection) -> None:
@@ -87,6 +89,22 @@ def prepare(engine: sa.Engine, *, create: bool) -> None:
         )
 
 
+def check(connection: sa.Connection) -> None:
+    """Whether a store that was opened long ago still has our layout; called in every writing transaction.
+
+    Raises:
+        StoreError: It was migrated meanwhile; nothing of this transaction is kept.
+    """
+    query = sa.select(meta.c.value).where(meta.c.key == "schema")
+    version = connection.execute(query).scalar()
+    if version != str(VERSION):
+        since = connection.execute(sa.select(meta.c.value).where(meta.c.key == "since")).scalar()
+        raise StoreError(
+            f"{dialects.where(connection.engine.url)} was brought to schema {version} while it was open here: nothing "
+            f"of this step was kept; pip install 'midcourse>={since}', start again and repeat it"
+        )
+
+
 def migrate(url: str | None) -> tuple[int, Path | None]:
     """Bring an older store to today's layout; of a SQLite file a copy is kept beside it.
 
@@ -95,7 +113,7 @@ def migrate(url: str | None) -> tuple[int, Path | None]:
     """
     target = dialects.read_url(url)
     with dialects.clear_errors(target):
-        engine = dialects.connect(target, 10.0)
+        engine = dialects.connect(target, PATIENCE)
         try:
             return migrate_engine(engine)
         finally:
@@ -116,6 +134,7 @@ def migrate_engine(engine: sa.Engine) -> tuple[int, Path | None]:
         log.warning("migrating the store; a copy is kept at %s", copy)
     with engine.execution_options(write=True).begin() as connection:
         dialects.schema_lock(connection)
+        dialects.unhurried(connection)
         version = _version(connection)
         version = VERSION if version is None else version
         for step in range(version, VERSION):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from midcourse.errors import InputError
-from midcourse.store import writing
+from midcourse.store import dialects, writing
 from midcourse.store.db import Store
 from midcourse.store.exchanges import strings
 from midcourse.store.purge import person
@@ -94,8 +94,7 @@ class Inbox:
         query = sa.select(review).order_by(review.c.seq)
         if state is not None:
             query = query.where(~_decided() if state == "open" else _decided())
-        with self._store.snapshot() as connection:
-            found = _read(connection, query)
+        found = self._store.read(lambda connection: _read(connection, query))
         return [r for r in found if state is None or r.state == state][:limit]
 
     def count(self) -> int:
@@ -133,13 +132,17 @@ class Inbox:
 
     def _decide(self, id: str, state: ReviewState, by: str | None, became: Trajectory | None) -> Review:
         seen = self.get(id)
-        with self._store.transaction() as connection:
+
+        def work(connection: sa.Connection) -> None:
+            dialects.take_turns(connection, [seen.id])
             known = latest(connection, review_state, "review", [seen.id]).get(seen.id)
             if known is not None:
                 raise InputError(f"review {seen.id[:12]} is {known.state} already")
             if became is not None:
                 writing.add_batch(connection, [became])
             decide(connection, seen.id, state, by, became.id if became else None)
+
+        self._store.write(work)
         return self.get(seen.id)
 
 

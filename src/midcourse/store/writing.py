@@ -72,6 +72,7 @@ def add_batch(connection: sa.Connection, batch: Sequence[Trajectory]) -> int:
     """
     for t in batch:
         _check(t)
+    dialects.take_turns(connection, [t.id for t in batch])
     known = _tokenizers(connection, {t.id for t in batch})
     given = {s.id for t in batch for s in t.steers}
     forks = _forks(connection, given)
@@ -127,6 +128,7 @@ def add_nodes(connection: sa.Connection, trajectory: str, nodes: Sequence[Node])
     Returns:
         For every node now in use the depths (start, end) of its ids.
     """
+    dialects.take_turns(connection, [trajectory])
     tokenizer = _tokenizers(connection, {trajectory}).get(trajectory)
     if tokenizer is None:
         raise InputError(f"the store has no trajectory {trajectory}: add it before its nodes")

@@ -72,9 +72,7 @@ class Keeper:
 
     def refresh(self) -> None:
         """Read anew what may be kept, and forget what was purged."""
-        with self.store.snapshot() as connection:
-            self.consents = consents.read(connection)
-            purged = purge.last(connection)
+        self.consents, purged = self.store.read(lambda c: (consents.read(c), purge.last(c)))
         if purged != self._purged:
             self.conversations.forget()
             self._purged = purged
@@ -106,13 +104,17 @@ class Keeper:
             for n, choice in heard.reader.done().items()
             if choice.text
         ]
-        new = 0
-        with self.store.transaction() as connection:
+
+        def work(connection: sa.Connection) -> int:
+            new = 0
             for one in seen:
                 exchanges.put(connection, _kept(one.remembered, asker, clean, found))
                 secret = "" if clean == request else _SECRET
                 for proposal in one.proposals:
                     new += self._propose(connection, proposal, asker, clean, found, secret, heard.at)
+            return new
+
+        new = self.store.write(work)
         for one in seen:
             self.conversations.add(asker.name, asker.chat, one.remembered)
             self.counts[f"no steer made: {one.unmade}"] += bool(one.unmade)

@@ -80,8 +80,7 @@ class Journal:
     def __init__(self, store: Store) -> None:
         """Make the tables if they are not there."""
         self._store = store
-        with store.transaction() as connection:
-            TABLES.create_all(connection)
+        store.write(TABLES.create_all)
 
     # -- entries ---------------------------------------------------------------------------------------------------
 
@@ -92,19 +91,21 @@ class Journal:
     def add_many(self, kind: str, values: Sequence[Mapping[str, Any]], by: str | None = None) -> list[Entry]:
         """Keep several, all or none."""
         at = time.time()
-        made = []
-        with self._store.transaction() as connection:
+
+        def work(connection: sa.Connection) -> list[Entry]:
+            made = []
             for value in values:
                 row = {"kind": kind, "by": by, "at": at, "value": dict(value)}
                 [seq] = connection.execute(_entries.insert(), row).inserted_primary_key or (0,)
                 made.append(Entry(int(seq), kind, by, at, value))
-        return made
+            return made
+
+        return self._store.write(work)
 
     def since(self, seq: int = 0) -> list[Entry]:
         """All entries after `seq`."""
         query = sa.select(_entries).where(_entries.c.seq > seq).order_by(_entries.c.seq)
-        with self._store.snapshot() as connection:
-            return [Entry(r.seq, r.kind, r.by, r.at, r.value) for r in connection.execute(query)]
+        return self._store.read(lambda c: [Entry(r.seq, r.kind, r.by, r.at, r.value) for r in c.execute(query)])
 
     # -- the spool -------------------------------------------------------------------------------------------------
 
@@ -118,19 +119,16 @@ class Journal:
             "logprobs": np.asarray(logprobs, "<f8").tobytes(),
             "shown": shown,
         }
-        with self._store.transaction() as connection:
-            connection.execute(_spool.insert(), row)
+        self._store.write(lambda connection: connection.execute(_spool.insert(), row))
 
     def unspool(self, draft: str) -> None:
         """Forget them: they are nodes now."""
-        with self._store.transaction() as connection:
-            connection.execute(_spool.delete().where(_spool.c.draft == draft))
+        self._store.write(lambda connection: connection.execute(_spool.delete().where(_spool.c.draft == draft)))
 
     def spooled(self, draft: str) -> Spooled | None:
         """What a stream left behind."""
         query = sa.select(_spool).where(_spool.c.draft == draft).order_by(_spool.c.seq)
-        with self._store.snapshot() as connection:
-            rows = list(connection.execute(query))
+        rows = self._store.read(lambda connection: list(connection.execute(query)))
         if not rows:
             return None
         ids = np.frombuffer(b"".join(r.token_ids for r in rows), "<u4").tolist()
@@ -141,15 +139,18 @@ class Journal:
 
     def note(self, key: str, value: Any) -> None:
         """Overwrite a note; None takes it away."""
-        with self._store.transaction() as connection:
+
+        def work(connection: sa.Connection) -> None:
             connection.execute(_notes.delete().where(_notes.c.key == key))
             if value is not None:
                 connection.execute(_notes.insert(), {"key": key, "value": value})
 
+        self._store.write(work)
+
     def noted(self, key: str) -> Any:
         """A note, or None."""
-        with self._store.snapshot() as connection:
-            return connection.execute(sa.select(_notes.c.value).where(_notes.c.key == key)).scalar()
+        query = sa.select(_notes.c.value).where(_notes.c.key == key)
+        return self._store.read(lambda connection: connection.execute(query).scalar())
 
 
 def forget(connection: sa.Connection, trajectories: Sequence[str], author: str | None = None) -> None:
