@@ -3,9 +3,9 @@
 from served import Babbler, serve
 
 from midcourse.store.db import Store
-from store.conftest import place, postgres
+from store.conftest import place, postgres, server
 
-__all__ = ["place", "postgres"]  # fixtures
+__all__ = ["place", "postgres", "server"]  # fixtures
 
 
 def test_write_steer_restart_and_go_on(place, tmp_path):
