@@ -19,12 +19,18 @@ def tokenizer() -> TextTokenizer:
 
 
 def trainer(
-    output_dir: str, *, data: list[Any] | None = None, dev: bool = False, mix_datasets: Any = None, **settings: Any
+    output_dir: str,
+    *,
+    data: list[Any] | None = None,
+    dev: bool = False,
+    mix_datasets: Any = None,
+    dtype: torch.dtype = torch.float32,
+    **settings: Any,
 ) -> SteerTrainer:
     """Nine trajectories, a random model of two layers, four threads of nothing: milliseconds a step."""
     defaults = {"use_cpu": True, "disable_tqdm": True, "num_train_epochs": 2, "learning_rate": 1e-2, "logging_steps": 3}
     return SteerTrainer(
-        growing.tiny_model(),
+        growing.tiny_model().to(dtype),
         SteerConfig(output_dir=output_dir, **{**defaults, **settings}),
         data or [growing.random_trajectory(i) for i in range(9)],
         [growing.random_trajectory(i) for i in range(20, 23)] if dev else None,

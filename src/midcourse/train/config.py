@@ -217,6 +217,8 @@ class SteerConfig(TrainingArguments):
                 raise InputError(f"{name} is {getattr(self, name)!r}; expected {expected}")
         self.report_to = self.report_to or "none"  # `none` on a command line or in YAML may come as None
         self.remove_unused_columns = False
+        if self.ddp_find_unused_parameters is None:
+            self.ddp_find_unused_parameters = False  # of several processes each uses the whole adapter in every pass
         chosen: Any = getattr(self, "eval_strategy", "no")
         if self.max_drift is not None and str(getattr(chosen, "value", chosen)) == "no":
             self.eval_strategy = "epoch"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from midcourse.train.limits import READING, memory_named
+from midcourse.train.ranks import Ranks
 from midcourse.tree.forward import Path, logits_at
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
@@ -25,33 +26,44 @@ class DevDrift:
 
     rows: tuple[tuple[Row, Tensor, Tensor], ...]
     """Per tree: the row, the source indices [S], the base's log-probabilities [S, V]."""
+    spare: TokenTree
+    """What a rank runs that has fewer rows than others, where all must run as many."""
 
     @classmethod
-    def of(cls, model: Any, trees: Sequence[TokenTree], path: Path) -> "DevDrift | None":
-        """Read the base at up to 256 positions spread over the trees; None where nothing is retained."""
+    def of(cls, model: Any, trees: Sequence[TokenTree], path: Path, ranks: Ranks) -> "DevDrift | None":
+        """Read the base at up to 256 positions spread over the trees, each rank at its share; None where nothing is
+        retained."""
+        retaining = [t for t in trees if len(t.retained)]
         share = max(1, _POSITIONS // max(1, len(trees)))
+        taken = retaining[: -(-_POSITIONS // share)]
+        if not taken:
+            return None
         rows: list[tuple[Row, Tensor, Tensor]] = []
         off = model.disable_adapter() if hasattr(model, "disable_adapter") else nullcontext()
         model.eval()
         with torch.no_grad(), off:
-            for tree in trees:
-                if len(tree.retained) and len(rows) * share < _POSITIONS:
-                    spread = np.linspace(0, len(tree.retained) - 1, min(share, len(tree.retained))).astype(int)
-                    row, sources = Row.of([tree]), torch.as_tensor(tree.parent[tree.retained[spread]])
-                    with memory_named([tree], otherwise=READING):
-                        rows.append((row, sources, logits_at(model, row, sources, path).float().log_softmax(1)))
-        return cls(tuple(rows)) if rows else None
+            for tree, counts in ranks.rounds(ranks.share(taken), taken[0]):
+                spread = np.linspace(0, len(tree.retained) - 1, min(share, len(tree.retained))).astype(int)
+                row, sources = Row.of([tree]), torch.as_tensor(tree.parent[tree.retained[spread]])
+                with memory_named([tree], otherwise=READING):
+                    base = logits_at(model, row, sources, path).float().log_softmax(1)
+                if counts:
+                    rows.append((row, sources, base))
+        return cls(tuple(rows), taken[0])
 
-    def measure(self, model: Any, path: Path) -> float:
-        """Mean KL(base ‖ policy) in nats per token."""
+    def measure(self, model: Any, path: Path, ranks: Ranks) -> float:
+        """Mean KL(base ‖ policy) in nats per token, over all ranks."""
         model.eval()
         total, count = 0.0, 0
+        spare = Row.of([self.spare]), torch.zeros(1, dtype=torch.int64), None
         with torch.no_grad():
-            for row, sources, base in self.rows:
+            for (row, sources, base), counts in ranks.rounds([*self.rows], spare):
                 with memory_named(row.trees, otherwise=READING):
                     policy = logits_at(model, row, sources, path).float().log_softmax(1)
-                total += float((base.exp() * (base - policy)).sum())
-                count += len(sources)
+                if counts:
+                    total += float((base.exp() * (base - policy)).sum())
+                    count += len(sources)
+        total, count = ranks.summed({"": (total, count)})[""]
         return total / count
 
 

@@ -14,6 +14,7 @@ from midcourse.objective import PairLogps
 from midcourse.objective.margin import localized_sums
 from midcourse.objective.settings import LossSettings
 from midcourse.train.batch import RowTensors
+from midcourse.train.ranks import Ranks
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
 
@@ -80,8 +81,10 @@ class Seen:
         """Take in one row: the parts of its loss, its pairs, what kinds of example it holds."""
         for name, value in parts.items():  # they add up over the rows of a step
             self.values[name][0] += float(value)
+        chosen, paired = int((read.pairs.chosen_length > 0).sum()), int(read.pairs.paired.sum())
         for name, value in pair_metrics(read.pairs, settings).items():
-            self._add(name, float(value) * len(read.pairs), len(read.pairs))
+            count = chosen if "chosen" in name else paired
+            self._add(name, float(value) * count, count)
         rows = sum(t.branch_tokens for t in row.trees)
         if rows:
             self._add("tree/token_ratio", rows, sum(len(t) for t in row.trees if t.pairs))
@@ -107,16 +110,17 @@ class Seen:
         self.values[name][0] += value
         self.values[name][1] += weight
 
-    def means(self) -> dict[str, float]:
-        """Means since the last call, then nothing is left."""
-        means = {name: v / (w or self.steps or 1) for name, (v, w) in self.values.items()}
+    def means(self, ranks: Ranks) -> dict[str, float]:
+        """Means over all ranks since the last call, then nothing is left."""
+        means = {name: v / (w or self.steps or 1) for name, (v, w) in ranks.summed(self.values).items()}
         self.values.clear()
         self.steps = 0
         return means
 
-    def forget_falls(self) -> float:
+    def forget_falls(self, ranks: Ranks) -> float:
         """The share of chosen texts that became less likely since the last call."""
-        share = self.fell / self.looked if self.looked else 0.0
+        fell, looked = ranks.summed({"": (self.fell, self.looked)})[""]
+        share = fell / looked if looked else 0.0
         self.fell = self.looked = 0
         return share
 

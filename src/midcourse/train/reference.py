@@ -19,13 +19,17 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from midcourse.errors import InputError
 from midcourse.train.limits import READING, memory_named
+from midcourse.train.ranks import Ranks
 from midcourse.train.readings import read_reference
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
 
 __all__ = ["ReferenceCache", "TreeReference"]
+
+ALONE = Ranks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +76,59 @@ class ReferenceCache:
             digest.update(b"|")
         return digest.hexdigest()[:40]
 
-    def fill(self, model: Any, trees: Sequence[TokenTree], path: ForwardPath, progress: Callable[[], None]) -> int:
-        """Load or compute the entry of every tree; returns how many were computed."""
+    def fill(
+        self,
+        model: Any,
+        trees: Sequence[TokenTree],
+        path: ForwardPath,
+        progress: Callable[[], None],
+        ranks: Ranks = ALONE,
+    ) -> int:
+        """Load or compute the entry of every tree; returns how many were computed, here.
+
+        What is missing is shared out, each rank writes what it has computed, and all read it from the folder.
+
+        Raises:
+            InputError: The folder of one rank is not that of the others.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        names = {name for part in ranks.gathered(self._missing(trees)) for name in part}
+        missing = [tree for name, tree in {self.name(t): t for t in trees}.items() if name in names]
         computed = 0
+        if missing:
+            for tree, counts in ranks.rounds(ranks.share(missing), min(missing, key=len)):
+                with memory_named([tree], otherwise=READING):
+                    entry = self._compute(model, tree, path)
+                if counts:
+                    self._save(self.name(tree), entry)
+                    self._entries[self.name(tree)] = entry
+                    computed += 1
+                    progress()
+            ranks.wait()
+        self._read(trees)
+        for _ in range(len(trees) - computed):
+            progress()
+        return computed
+
+    def _missing(self, trees: Sequence[TokenTree]) -> list[str]:
+        """Names of entries that are nowhere; what is on disk is loaded."""
+        missing = []
         for tree in trees:
             name = self.name(tree)
             if _compared(tree) and name not in self._entries:
                 entry = self._load(name)
                 if entry is None:
-                    with memory_named([tree], otherwise=READING):
-                        entry = self._compute(model, tree, path)
-                    self._save(name, entry)
-                    computed += 1
-                self._entries[name] = entry
-            progress()
-        return computed
+                    missing.append(name)
+                else:
+                    self._entries[name] = entry
+        return missing
+
+    def _read(self, trees: Sequence[TokenTree]) -> None:
+        if self._missing(trees):
+            raise InputError(
+                f"what another process has written to {self.folder} is not seen by this one. Put --output_dir, or "
+                "--reference_cache, on a disk that all machines of the run share"
+            )
 
     def _compute(self, model: Any, tree: TokenTree, path: ForwardPath) -> TreeReference:
         off = model.disable_adapter() if hasattr(model, "disable_adapter") else nullcontext()

@@ -1,14 +1,16 @@
 """`SteerTrainer`: a `transformers.Trainer` whose examples are token trees and whose loss is normalised per step.
 
 It adds to the loop what trees need: packed rows, a reference computed once, denominators over the whole optimizer
-step, checkpoints that are whole, λ under a drift budget. Everything else is the parent's. The arithmetic is elsewhere.
+step, checkpoints that are whole, λ under a drift budget, trees dealt over the ranks. Everything else is the parent's.
+The arithmetic is elsewhere.
 """
 
 import contextlib
 import json
 import logging
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +21,7 @@ from transformers import Trainer
 
 from midcourse.errors import InputError
 from midcourse.objective import LossSettings, Totals, find_loss, step_loss
-from midcourse.train import checkpoint, guards, output
+from midcourse.train import checkpoint, guards, output, sharded
 from midcourse.train.adapter import open_model, was_trained, with_lora
 from midcourse.train.batch import RowTensors, run_row, totals
 from midcourse.train.config import SteerConfig
@@ -30,11 +32,12 @@ from midcourse.train.limits import READING, disk_named, memory_named
 from midcourse.train.metrics import Seen, pair_metrics
 from midcourse.train.mix import MixedOrder
 from midcourse.train.precision import NoiseFloor, noise_floor
+from midcourse.train.ranks import Ranks
 from midcourse.train.reference import ReferenceCache
 from midcourse.train.sources import gather
 from midcourse.tree.attention import attention_kind
 from midcourse.tree.forward import Path as ForwardPath
-from midcourse.tree.forward import choose_path
+from midcourse.tree.forward import choose_path, has_plain_head
 from midcourse.tree.pack import Row, pack
 from midcourse.tree.token_tree import TokenTree, split_tree
 
@@ -124,6 +127,26 @@ class SteerTrainer(Trainer):
             **kwargs,
         )
         self.model_accepts_loss_kwargs = True
+        self.ranks = Ranks.here(lockstep=self.is_fsdp_enabled)
+        if self.ranks.lockstep:
+            if self.forward_path != "packed":
+                raise InputError(
+                    f"weights in shards (--fsdp) need the forward path packed, but this model runs by "
+                    f"{self.forward_path}, which takes another number of passes on each process. Train it without --fsdp"
+                )
+            has_plain_head(self.model)  # tried while the weights are whole
+        self._fresh = True
+        self._idle = Row.of([min(self.data.trees, key=len)])
+        self._starts_at_zero = not was_trained(self.model)
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Weights are sharded on CPUs too where that is asked for."""
+        super().create_accelerator_and_postprocess()
+        launched = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+        asked = self.args.fsdp_plugin_args is not None or launched
+        if asked and not self.is_fsdp_enabled and self.args.world_size > 1:
+            sharded.shard_on_cpu(self.accelerator, self.args.fsdp_plugin_args)
+            self.is_fsdp_enabled = True
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -131,14 +154,38 @@ class SteerTrainer(Trainer):
         """Train; `resume_from_checkpoint=True` takes the newest complete checkpoint, or starts where there is none."""
         if resume_from_checkpoint is True:
             newest = checkpoint.newest_complete(Path(self.args.output_dir))
-            resume_from_checkpoint = str(newest) if newest else None
+            resume_from_checkpoint = self.ranks.gathered(str(newest) if newest else None)[0]
         if resume_from_checkpoint:
             self._restore(json.loads((Path(resume_from_checkpoint) / _STATE).read_text()))
         if self.args.device.type == "cpu":
             keep_heap()
+        self._fresh = not resume_from_checkpoint
         with disk_named(Path(self.args.output_dir)):
-            self._prepare_reference(fresh=not resume_from_checkpoint)
+            if not self.ranks.lockstep:
+                self._prepare_reference(fresh=self._fresh)
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        """What is too large for one process is read as soon as it lies in shards."""
+        prepared = super()._prepare_for_training(*args, **kwargs)
+        if self.ranks.lockstep:
+            self._prepare_reference(fresh=self._fresh)
+        return prepared
+
+    def get_train_dataloader(self) -> Any:
+        """Every rank reads the batches of the whole run in one order; `get_batch_samples` keeps its share of them.
+
+        The order is then a matter of seed and pass alone, however many ranks there are.
+        """
+        if self.ranks.count == 1:
+            return super().get_train_dataloader()
+        size = self._train_batch_size * self.ranks.count
+        loader = self._get_dataloader(
+            self.train_dataset, "Training", size, sampler_fn=self._get_train_sampler, is_training=True
+        )
+        batches = loader.batch_sampler  # accelerate's, which is to deal out nothing and to fill up nothing
+        batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
+        return loader
 
     def _order(self) -> MixedOrder | None:
         """The order of the examples where some are mixed in; otherwise it is the parent's."""
@@ -160,11 +207,29 @@ class SteerTrainer(Trainer):
     def _restore(self, state: dict[str, Any]) -> None:
         """Go on with λ and the mix of a checkpoint."""
         self.retain_weight = state["retain_weight"]
+        self._keep_step(state.get("examples_a_step", self._examples_a_step))
         if state.get("mix", []) != self._mixed():
             raise InputError(
                 f"the mix is not the one of the checkpoint: {state.get('mix', [])} then, {self._mixed()} now. Go on "
                 "with the same data, `mix` and length of the run, or start anew in another output_dir"
             )
+
+    @property
+    def _examples_a_step(self) -> int:
+        each: int = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return each * self.ranks.count
+
+    def _keep_step(self, examples: int) -> None:
+        """As many examples an optimizer step as before: the steps of a checkpoint are counted in them."""
+        if examples == self._examples_a_step:
+            return
+        each, rest = divmod(examples, self.args.train_batch_size * self.ranks.count)
+        if rest:
+            raise InputError(
+                f"the checkpoint was made with {examples} examples a step, which {self.ranks.count} processes of "
+                f"{self.args.train_batch_size} each cannot take. Set --per_device_train_batch_size so that it divides it"
+            )
+        self.args.gradient_accumulation_steps = each
 
     def _mixed(self) -> list[dict[str, Any]]:
         return [asdict(source) for source in self.data.sources]
@@ -174,33 +239,36 @@ class SteerTrainer(Trainer):
         order = self._order()
         if order is None:
             return {}
-        size = self.args.train_batch_size * self.args.gradient_accumulation_steps * max(1, self.args.world_size)
+        size = self._examples_a_step
         per_pass = -(-len(order) // size)
         epoch, steps = divmod(self.state.global_step, per_pass)
         return order.position(epoch, min(steps * size, len(order)))
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
-        """The micro-batches of one optimizer step and the denominators over all of them and all ranks."""
+        """This rank's micro-batches of one optimizer step, and the denominators over all of them and all ranks."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         trees = [tree for batch in batches for tree in batch]
-        self._seen.step(trees)
-        local = asdict(totals(trees))
-        gathered = self.accelerator.gather(torch.tensor([list(local.values())], dtype=torch.float64, device=device))
-        return batches, Totals(**dict(zip(local, gathered.sum(0).tolist(), strict=True)))
+        mine = self.ranks.share(trees)
+        self._seen.step(mine)
+        if self.ranks.count > 1:
+            batches = [mine[n :: len(batches)] for n in range(len(batches))]
+        return batches, totals(trees)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
-        """Forward and backward over the rows of a micro-batch, one row at a time."""
+        """Forward and backward over the rows of a micro-batch, one row at a time; gradients meet after the last."""
         # In half precision the same tree packed otherwise gives other numbers: each has a row of its own, as its
         # reference had.
         alone = self.accelerator.unwrap_model(model).dtype != torch.float32
         trees = self.parts(inputs)
         rows = [Row.of([t]) for t in trees] if alone else pack(trees, self.args.max_tokens)
         total = torch.zeros((), device=self.args.device)
-        for n, row in enumerate(rows):
-            last = n == len(rows) - 1
+        # Gradients meet even where there is nothing to add.
+        rounds = list(self.ranks.rounds(rows, self._idle, least=1))
+        for n, (row, counts) in enumerate(rounds):
+            last = n == len(rounds) - 1
             unsynced = contextlib.nullcontext() if last else self.accelerator.no_sync(model)
             with unsynced, memory_named(row.trees, self.args.max_tokens):
-                total += super().training_step(model, {"row": row}, num_items_in_batch)
+                total += super().training_step(model, {"row": row, "counts": counts}, num_items_in_batch)
         return total
 
     def parts(self, trees: Iterable[TokenTree]) -> list[TokenTree]:
@@ -216,9 +284,11 @@ class SteerTrainer(Trainer):
         references = [self.references.entry(t) for t in row.trees]
         read = run_row(model, row, references, self.forward_path, retain=retain, memory=self.args.logits_memory)
         loss, metrics = self._loss(read, num_items_in_batch)
-        self._seen.note(row, read, metrics, self._settings)
-        if self.accelerator.num_processes > 1:  # DDP averages gradients; the denominators are already global
-            loss = loss * self.accelerator.num_processes
+        if inputs.get("counts", True):
+            self._seen.note(row, read, metrics, self._settings)
+        else:
+            loss = loss * 0
+        loss = loss * self.ranks.count  # ranks average their gradients; the denominators are already those of all
         return (loss, read) if return_outputs else loss
 
     @property
@@ -240,7 +310,9 @@ class SteerTrainer(Trainer):
         model = self.model
         if model.dtype in (torch.bfloat16, torch.float16):
             self._noise = noise_floor(model, trees, self.forward_path)
-            logger.warning("In %s, %s", str(model.dtype).removeprefix("torch."), self._noise or "noise is not known")
+            if self.ranks.first:
+                kind = str(model.dtype).removeprefix("torch.")
+                logger.warning("In %s, %s", kind, self._noise or "noise is not known")
         if self.forward_path == "packed":
             guards.check_packed_equals_rows(model, trees)
         if not fresh and not hasattr(model, "disable_adapter"):
@@ -250,10 +322,11 @@ class SteerTrainer(Trainer):
                     f"the reference of {len(missing)} trees is not cached and all weights are trained, so it cannot be "
                     "computed any more. Start the run anew, or restore the folder `reference` of the run"
                 )
-        self.references.fill(model, trees, self.forward_path, _progress(len(trees), self.args.disable_tqdm))
+        bar = _progress(len(trees), self.args.disable_tqdm or not self.ranks.first)
+        self.references.fill(model, trees, self.forward_path, bar, self.ranks)
         if self.dev is not None and self._drift is None:
-            self._drift = DevDrift.of(model, self.parts(self.dev.trees), self.forward_path)
-        if fresh and not was_trained(model):
+            self._drift = DevDrift.of(model, self.parts(self.dev.trees), self.forward_path, self.ranks)
+        if fresh and self._starts_at_zero:
             some = trees[:: max(1, len(trees) // 3)][:3]
             guards.check_policy_is_reference(model, some, [self.references.entry(t) for t in some], self.forward_path)
 
@@ -261,8 +334,8 @@ class SteerTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the means of what was seen since the last time."""
-        if "loss" in logs and self._seen.values:
-            logs = {**logs, **self._seen.means(), "retain_weight": self.retain_weight}
+        if "loss" in logs and (means := self._seen.means(self.ranks)):
+            logs = {**logs, **means, "retain_weight": self.retain_weight}
         super().log(logs, start_time)
 
     def evaluate(
@@ -273,25 +346,26 @@ class SteerTrainer(Trainer):
         trees = self.parts(trees)
         if not trees:
             raise InputError("there is no dev part to evaluate on: give `eval_dataset`, or more prompts")
-        self.references.fill(self.model, trees, self.forward_path, lambda: None)
-        step, sums = totals(trees), defaultdict(list)
+        self.references.fill(self.model, trees, self.forward_path, lambda: None, self.ranks)
+        step, sums = totals(trees), defaultdict(lambda: [0.0, 0.0])
         self.model.eval()
-        for tree in trees:
+        for tree, counts in self.ranks.rounds(self.ranks.share(trees), min(trees, key=len)):
             with torch.no_grad(), memory_named([tree], self.args.max_tokens, otherwise=READING):
                 read = run_row(self.model, Row.of([tree]), [self.references.entry(tree)], self.forward_path)
                 loss, _ = self._loss(read, step)
-            sums["loss"].append(float(loss) * len(trees))
-            for name, value in pair_metrics(read.pairs, self._settings).items():
-                sums[name].append(float(value))
-        metrics = {f"{metric_key_prefix}_{n}": sum(v) / len(v) for n, v in sums.items()}
+            if counts:
+                parts = {"loss": loss * len(trees), **pair_metrics(read.pairs, self._settings)}
+                for name, value in parts.items():
+                    sums[name] = [sums[name][0] + float(value), sums[name][1] + 1]
+        metrics = {f"{metric_key_prefix}_{n}": v / c for n, (v, c) in self.ranks.summed(sums).items()}
         if self._drift is not None:
-            drift = self._drift.measure(self.model, self.forward_path)
+            drift = self._drift.measure(self.model, self.forward_path, self.ranks)
             metrics[f"{metric_key_prefix}_drift/kl_retained"] = drift
             if self.args.max_drift is not None:
                 start = self.args.loss_settings().retain_weight
                 self.retain_weight = adapted(self.retain_weight, start, drift, self.args.max_drift)
-        share = self._seen.forget_falls()
-        if share > _FALLING:
+        share = self._seen.forget_falls(self.ranks)
+        if share > _FALLING and self.ranks.first:
             logger.warning(
                 "The chosen text became less likely on %.0f%% of steers. Raise sft_weight or displacement_guard, or "
                 "lower learning_rate",
@@ -313,7 +387,7 @@ class SteerTrainer(Trainer):
         best = f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
         if best:
             self.state.best_model_checkpoint = str(out / best)
-        with disk_named(out), checkpoint.beside(out) as folder:
+        with disk_named(out), self._alone_beside(out) as folder:
             self._beside, written = folder, folder / name
             try:
                 super()._save_checkpoint(model, trial)
@@ -321,24 +395,74 @@ class SteerTrainer(Trainer):
                 self._beside = None
             if best:
                 self.state.best_model_checkpoint = str(out / best)
-                self.state.save_to_json(str(written / "trainer_state.json"))
-            state = {"retain_weight": self.retain_weight, "mix": self._mixed(), "drawn": self._position()}
-            (written / _STATE).write_text(json.dumps(state))
-            self._record(written)
-            checkpoint.commit(written, out / name)
-        checkpoint.prune(out, self.args.save_total_limit, self.state.best_model_checkpoint)
+            self.ranks.wait()  # each writes the state of its own random numbers
+            if self.ranks.first:
+                self._commit(written, out / name)
+        self.ranks.wait()
+
+    def _commit(self, written: Path, final: Path) -> None:
+        self.state.save_to_json(str(written / "trainer_state.json"))
+        state = {"retain_weight": self.retain_weight, "mix": self._mixed(), "drawn": self._position()}
+        (written / _STATE).write_text(json.dumps({**state, "examples_a_step": self._examples_a_step}))
+        self._record(written)
+        checkpoint.commit(written, final)
+        checkpoint.prune(final.parent, self.args.save_total_limit, self.state.best_model_checkpoint)
+
+    @contextlib.contextmanager
+    def _alone_beside(self, folder: Path) -> Iterator[Path]:
+        """The folder of `checkpoint.beside`, made and cleared away by the first rank for all."""
+        with checkpoint.beside(folder) if self.ranks.first else contextlib.nullcontext(folder / checkpoint.BESIDE) as f:
+            self.ranks.wait()
+            yield f
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the adapter (or the model) with its card and the resolved settings: beside first, then in place."""
         if _internal_call:
-            super().save_model(output_dir, _internal_call=True)
+            self._save_weights(output_dir)
             return
         folder = Path(output_dir or self.args.output_dir)
-        with disk_named(Path(self.args.output_dir)), checkpoint.beside(folder) as written:
-            super().save_model(str(written))
-            self._record(written)
-            self.state.save_to_json(str(written / "trainer_state.json"))
-            checkpoint.put(written, folder)
+        with disk_named(Path(self.args.output_dir)), self._alone_beside(folder) as written:
+            self._save_weights(str(written))
+            if self.ranks.first:
+                self._record(written)
+                self.state.save_to_json(str(written / "trainer_state.json"))
+                checkpoint.put(written, folder)
+        self.ranks.wait()
+
+    def _save_weights(self, folder: str | None) -> None:
+        if self.ranks.lockstep and hasattr(self.model, "peft_config"):
+            self._save(folder, state_dict=sharded.trained_state(self.model))
+        else:
+            super().save_model(folder, _internal_call=True)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.ranks.lockstep:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        state = sharded.optimizer_state(self.model, self.optimizer.optimizer)
+        if self.ranks.first:
+            torch.save(state, Path(output_dir) / "optimizer.pt")
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.ranks.lockstep:
+            sharded.load_weights(self.model, Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        if self.ranks.lockstep:
+            sharded.load_weights(self.model, Path(str(self.state.best_model_checkpoint)))
+        else:
+            super()._load_best_model()
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if not self.ranks.lockstep or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        state = torch.load(Path(checkpoint) / "optimizer.pt", map_location="cpu", weights_only=True)
+        sharded.load_optimizer(self.model, self.optimizer.optimizer, state)
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / "scheduler.pt", weights_only=True))
 
     def _record(self, folder: Path) -> None:
         trees = self.examples.trees

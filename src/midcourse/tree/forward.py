@@ -67,7 +67,7 @@ def through_head(
     """
     head = base_of(model).get_output_embeddings()
     if path == "packed":
-        with standing_in(head, lambda hidden: read(hidden[0], head.weight, head.bias)[None]):
+        with standing_in(head, lambda hidden: read(hidden[0], head.weight, head.bias)[None].clone()):
             return logits_at(model, row, sources, path)
     with standing_in(head, lambda hidden: hidden):
         hidden = logits_at(model, row, sources, path)
