@@ -8,6 +8,7 @@ so finding and hashing work without them. This module knows no text, no trees an
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -176,7 +177,12 @@ def _convert(gguf: Path, out: Path) -> None:
 
 
 def load_model(
-    name: str | Path, *, dtype: str = "float32", adapter: str | Path | None = None, attn: str = "sdpa"
+    name: str | Path,
+    *,
+    dtype: str = "float32",
+    adapter: str | Path | None = None,
+    attn: str = "sdpa",
+    four_bits: bool = False,
 ) -> LoadedModel:
     """Load a base, and a PEFT adapter on top of it if one is given.
 
@@ -185,6 +191,7 @@ def load_model(
         dtype: A torch dtype by name.
         adapter: Folder with `adapter_config.json` and `adapter_model.safetensors`.
         attn: transformers' `attn_implementation`.
+        four_bits: Hold the matrices of the layers in 4 bits (NF4), as QLoRA does.
 
     Raises:
         ModelError: The model or adapter cannot be read, or the adapter was trained on another base.
@@ -198,10 +205,11 @@ def load_model(
     kind = getattr(torch, dtype, None)
     if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
         raise ModelError(f"{dtype!r} is no torch dtype; give float32, bfloat16 or float16")
+    more = _in_four_bits(kind) if four_bits else {}
     with quiet(transformers):
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                path, dtype=kind, attn_implementation=attn, **_SAFE
+                path, dtype=kind, attn_implementation=attn, **_SAFE, **more
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             if ran_out_of(error):
@@ -210,6 +218,29 @@ def load_model(
         if adapter is not None:
             model = _with_adapter(model, Path(adapter))
     return LoadedModel(model.eval(), tokenizer, ref, path, Path(adapter) if adapter is not None else None)
+
+
+def _in_four_bits(kind: Any) -> dict[str, Any]:
+    """What `from_pretrained` needs for 4 bits; each process of a run loads onto the GPU that is its own.
+
+    Raises:
+        ModelError: This machine cannot.
+    """
+    torch, transformers = _libraries()
+    lacking = [
+        *([] if torch.cuda.is_available() else ["a CUDA GPU"]),
+        *([] if importlib.util.find_spec("bitsandbytes") else ["bitsandbytes (pip install bitsandbytes)"]),
+    ]
+    if lacking:
+        raise ModelError(f"--load_in_4bit needs {' and '.join(lacking)}, which is not here; leave it out")
+    config = transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=kind,
+        bnb_4bit_quant_storage=kind,  # a floating type, or FSDP cannot shard it
+    )
+    return {"quantization_config": config, "device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}}
 
 
 def adapter_base(adapter: Path) -> ModelRef | None:

@@ -13,6 +13,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -38,6 +39,7 @@ from midcourse.cli import (
     studying,
     training,
 )
+from midcourse.cli.launching import SAID, WORDS, quiet_rank
 from midcourse.errors import MidcourseError, ran_out_of
 
 __all__ = ["app", "main"]
@@ -71,6 +73,11 @@ class OneSentence(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Commands in the order in which a newcomer meets them; Typer would list groups last."""
         return sorted(self.commands, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep the words as they were given, for commands that start themselves again."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a user's mistake or a broken machine exits 2, Ctrl-C exits 130."""
@@ -115,10 +122,19 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _say(sentence: str) -> None:
-    """Print a sentence on a line of its own: a progress bar that broke off is ended first."""
+    """Print a sentence on a line of its own: a progress bar that broke off is ended first.
+
+    One of several processes leaves it to whoever launched them.
+    """
+    rank = os.environ.get("RANK")
+    if rank is not None and SAID in os.environ:
+        Path(os.environ[SAID], f"said-{rank}").write_text(sentence, encoding="utf-8")
+        return
     tqdm = sys.modules.get("tqdm")
     for bar in list(getattr(tqdm.tqdm, "_instances", ())) if tqdm else ():
         bar.close()
+    if rank is not None and quiet_rank():
+        sentence = f"[process {rank}] {sentence}"
     Console(stderr=True).print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -3,19 +3,21 @@
 import dataclasses
 import difflib
 import math
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from midcourse.cli.mixing import mixed_files
-from midcourse.cli.planning import show
+from midcourse.cli.planning import show, size
 from midcourse.cli.reading import is_store
 from midcourse.errors import InputError, MidcourseError
-from midcourse.model import load_model
+from midcourse.model import load_model, resolve
 from midcourse.train import SteerConfig, SteerTrainer
 from midcourse.train.mix import parse_mix
 from midcourse.train.precision import resolved_dtype
@@ -23,6 +25,8 @@ from midcourse.train.progress import ProgressFile
 from midcourse.types import Trajectory
 from midcourse.workflows.plan import make_plan
 
+_SHARE_OF_WEIGHTS = 0.6
+"""Of a GPU's memory: a base that takes more leaves too little for activations and is held in shards."""
 _FEW = 10
 """Below so many prompts none is held out."""
 _FEW_STEPS = 30
@@ -41,6 +45,8 @@ def run(
     _tell_steps(trainer, console)
     trainer.train(resume_from_checkpoint=resume or None)
     trainer.save_model()
+    if not trainer.ranks.first:
+        return
     _note_in_store(plan["source"], trainer)
     _say_dev(trainer.state.log_history, console)
     console.print(f"\nThe adapter is in [bold]{trainer.args.output_dir}[/]. Next:")
@@ -52,7 +58,9 @@ def run(
     )
 
 
-def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_json: bool) -> None:
+def dry(
+    settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_json: bool, processes: int = 1
+) -> None:
     """Say what would be trained on, how long it takes and how much memory; leaves nothing behind."""
     with tempfile.TemporaryDirectory() as nowhere:
         quiet = {"disable_tqdm": True, "output_dir": nowhere}
@@ -62,7 +70,7 @@ def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_
             _tell_more(trainer, console)
             _tell_steps(trainer, console)
         with console.status("Running some rows of it"):
-            made = make_plan(trainer)
+            made = make_plan(trainer, processes=processes)
     show(made, as_json=as_json)
 
 
@@ -78,9 +86,9 @@ def _note_in_store(source: Any, trainer: SteerTrainer) -> None:
 
 
 def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> SteerTrainer:
-    config = _config(settings)
+    config = _config(_sharded(settings, plan, console))
     with console.status("Loading the model"):
-        loaded = load_model(plan["model"], dtype=resolved_dtype(plan["dtype"]))
+        loaded = load_model(plan["model"], dtype=resolved_dtype(plan["dtype"]), four_bits=plan.get("load_in_4bit", False))
     parts = _parts(plan, loaded.tokenizer, console)
     if parts["dev"] and "eval_strategy" not in settings:
         config.eval_strategy = "epoch"
@@ -103,6 +111,19 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
         raise InputError(f"a setting cannot be used: {error}") from error
     trainer.base = loaded.ref
     return trainer
+
+
+def _sharded(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> dict[str, Any]:
+    """The settings, with --fsdp where a process cannot hold the base alone and nothing is said of it."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if not several or not torch.cuda.is_available() or "fsdp" in settings or plan.get("load_in_4bit"):
+        return settings
+    weights = sum(file.stat().st_size for file in resolve(plan["model"]).glob("*.safetensors"))
+    room = torch.cuda.get_device_properties(0).total_memory
+    if weights < _SHARE_OF_WEIGHTS * room:
+        return settings
+    console.print(f"The base takes {size(weights)} of the {size(room)} of a GPU: it is held in shards (--fsdp true)")
+    return {**settings, "fsdp": True}
 
 
 def _config(settings: dict[str, Any]) -> SteerConfig:

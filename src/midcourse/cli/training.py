@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from midcourse.cli.launching import WORDS, launch, quiet_rank, without
 from midcourse.cli.reading import columns_of
 from midcourse.errors import InputError, MissingExtra
 
@@ -36,6 +37,13 @@ def train(
         bool, typer.Option("--dry_run", help="Print trees, tokens, steps, expected time and peak memory, and stop.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --dry_run: print the plan as JSON.")] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Train in so many processes of this machine, one a GPU where there are GPUs."),
+    ] = None,
+    load_in_4bit: Annotated[
+        bool, typer.Option("--load_in_4bit", help="Hold the base in 4 bits (QLoRA); needs CUDA and bitsandbytes.")
+    ] = False,
     progress: Annotated[
         Path | None, typer.Option(help="Append one JSON line a logged step to this file, for whoever watches.")
     ] = None,
@@ -51,6 +59,14 @@ def train(
 
     --loss_type names what is minimised: docs/losses.md has them all.
 
+    Several processes share the work of each step and give the same adapter as one:
+
+        midcourse train midcourse.db --output_dir runs/mine --processes 4
+        midcourse train midcourse.db --output_dir runs/mine --processes 4 --fsdp true
+        accelerate launch --num_processes 4 -m midcourse train midcourse.db --output_dir runs/mine
+
+    --fsdp true holds a shard of the weights on each process; docs/many-gpus.md has more.
+
     --dry_run really runs some hundred tokens to tell time and memory; it changes and leaves nothing.
     """
     try:
@@ -62,11 +78,14 @@ def train(
     if mix is not None:
         settings["mix"] = mix
     plan = {"source": source, "model": model, "dtype": dtype, "chat": chat, "columns": columns_of(map_)}
-    console = Console(stderr=True)
+    plan["load_in_4bit"] = load_in_4bit
+    console = Console(stderr=True, quiet=quiet_rank())
     if as_json and not dry_run:
         raise InputError("--json goes with --dry_run: it prints the plan; a run itself writes midcourse.json")
     if dry_run:
-        dry(settings, plan, console, as_json=as_json)
+        dry(settings, plan, console, as_json=as_json, processes=processes or 1)
+    elif processes is not None:
+        launch(processes, without(context.meta[WORDS], "--processes"))
     else:
         run(settings, plan, console, resume=resume, progress=progress)
 

@@ -65,5 +65,10 @@ def with_lora(model: Any, args: SteerConfig, peft_config: Any) -> Any:
             f"init_lora_weights is {config.init_lora_weights!r}, which changes the base weights, and then the base is "
             "no reference. Use True or 'gaussian'"
         )
+    if getattr(model, "is_loaded_in_4bit", False):
+        from peft import prepare_model_for_kbit_training
+
+        # Norms in float32; checkpointing is the trainer's to switch on.
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     torch.manual_seed(args.seed)  # the adapter's start belongs to the run's seed
     return get_peft_model(model, config)

@@ -1,8 +1,10 @@
 """All settings of a training run: those of `transformers.TrainingArguments` and the few that steers add."""
 
+import os
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import torch
 from transformers import TrainingArguments
 
 from midcourse.errors import InputError
@@ -217,6 +219,8 @@ class SteerConfig(TrainingArguments):
                 raise InputError(f"{name} is {getattr(self, name)!r}; expected {expected}")
         self.report_to = self.report_to or "none"  # `none` on a command line or in YAML may come as None
         self.remove_unused_columns = False
+        if "RANK" in os.environ and not torch.accelerator.is_available():
+            self.use_cpu = True  # left to itself, accelerate lets several processes of a machine without GPUs run apart
         if self.ddp_find_unused_parameters is None:
             self.ddp_find_unused_parameters = False  # of several processes each uses the whole adapter in every pass
         chosen: Any = getattr(self, "eval_strategy", "no")

@@ -109,6 +109,8 @@ class SteerTrainer(Trainer):
             "path": self.forward_path,
             "window": args.window,
         }
+        if quantization := getattr(model.config, "quantization_config", None):
+            key["quantization"] = getattr(quantization, "to_dict", lambda: quantization)()
         key |= {"attention": attention_kind(model), "rope": getattr(model.config, "rope_parameters", None)}
         folder = Path(args.reference_cache or Path(args.output_dir) / "reference")
         self.references = ReferenceCache(folder, key, args.retain_top_k, args.logits_memory)
@@ -128,6 +130,11 @@ class SteerTrainer(Trainer):
         )
         self.model_accepts_loss_kwargs = True
         self.ranks = Ranks.here(lockstep=self.is_fsdp_enabled)
+        if self.ranks.count != self.accelerator.num_processes:
+            raise InputError(
+                f"torch.distributed knows {self.ranks.count} processes and accelerate {self.accelerator.num_processes}. "
+                "Make the SteerConfig once in each process, after the launcher has set RANK and WORLD_SIZE"
+            )
         if self.ranks.lockstep:
             if self.forward_path != "packed":
                 raise InputError(
@@ -135,6 +142,9 @@ class SteerTrainer(Trainer):
                     f"{self.forward_path}, which takes another number of passes on each process. Train it without --fsdp"
                 )
             has_plain_head(self.model)  # tried while the weights are whole
+        # Constant in these models; told so, DDP does not send them round in every pass, of which ranks may make unequal
+        # numbers where each branch has its own.
+        self.model._ddp_params_and_buffers_to_ignore = [name for name, _ in self.model.named_buffers()]
         self._fresh = True
         self._idle = Row.of([min(self.data.trees, key=len)])
         self._starts_at_zero = not was_trained(self.model)

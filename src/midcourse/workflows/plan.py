@@ -36,6 +36,10 @@ class Seconds:
     evaluation: float
     """All looks at the dev part together."""
 
+    def over(self, processes: int) -> "Seconds":
+        """The same shared by some processes; what they have to tell each other is not counted."""
+        return Seconds(self.reference / processes, self.training / processes, self.evaluation / processes)
+
     @property
     def total(self) -> float:
         """All of it; loading the model and writing checkpoints come on top."""
@@ -80,19 +84,20 @@ class Plan:
         return {**asdict(self), "token_ratio": self.token_ratio, "seconds": seconds}
 
 
-def make_plan(trainer: SteerTrainer, speed: Speed | None = None) -> Plan:
+def make_plan(trainer: SteerTrainer, speed: Speed | None = None, processes: int = 1) -> Plan:
     """Count what a trainer would do, and reckon time and memory.
 
     Args:
         trainer: Ready to train; its weights do not change.
         speed: Measured before; by default some hundred tokens are run now.
+        processes: That share each step, each as fast as this one.
     """
     speed = speed or measure(trainer)
     trees = trainer.a_pass()
     dev = _dev(trainer)
     args = trainer.args
     rows = list(_rows(trainer, trees))
-    batches = -(-len(trees) // args.per_device_train_batch_size)
+    batches = -(-len(trees) // (args.per_device_train_batch_size * processes))
     per_epoch = max(1, -(-batches // args.gradient_accumulation_steps))
     steps = args.max_steps if args.max_steps > 0 else int(-(-per_epoch * args.num_train_epochs // 1))
     largest = max(trees, key=len)
@@ -113,7 +118,7 @@ def make_plan(trainer: SteerTrainer, speed: Speed | None = None) -> Plan:
         epochs=steps / per_epoch,
         trained_weights=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         path=trainer.forward_path,
-        seconds=_seconds(trainer, speed, rows, steps / per_epoch),
+        seconds=_seconds(trainer, speed, rows, steps / per_epoch).over(processes),
         memory=_memory(trainer, speed, max(map(len, rows))),
     )
 
