@@ -2,7 +2,7 @@
 
     python -m torch.distributed.run --standalone --nproc_per_node 2 tests/ranks_run.py FOLDER SETTINGS
 
-SETTINGS is JSON: those of the run, and `steps` after which it is to stop, `resume`, `dtype`.
+SETTINGS is JSON: those of the run, and `stop_after` steps, `resume`, `dtype`, `texts`.
 """
 
 import json
@@ -12,10 +12,21 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from transformers import TrainerCallback
 
 import growing
-from training_run import trainer
 from midcourse.train import sharded
+from training_run import trainer
+
+
+class Stop(TrainerCallback):
+    """Ends a run early, its schedule untouched."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def on_step_end(self, args, state, control, **_):
+        control.should_training_stop = state.global_step >= self.after
 
 
 def main(folder: Path, settings: dict) -> None:
@@ -25,6 +36,7 @@ def main(folder: Path, settings: dict) -> None:
     texts = [growing.text(i) for i in range(settings.pop("texts", 0))]
     dtype = getattr(torch, settings.pop("dtype", "float32"))
     data = [*(growing.random_trajectory(i, steers=2 + i % 5) for i in range(10)), *texts]
+    stop = settings.pop("stop_after", 0)
     drawn: list[list[str]] = []
 
     made = trainer(str(folder), data=data, dev=True, dtype=dtype, **{"logging_steps": 1, **settings})
@@ -36,6 +48,8 @@ def main(folder: Path, settings: dict) -> None:
         return batches, step
 
     made.get_batch_samples = noted
+    if stop:
+        made.add_callback(Stop(stop))
     made.train(resume_from_checkpoint=resume)
     made.save_model()
     learnt = sharded.trained_state(made.model)

@@ -31,6 +31,7 @@ from midcourse.cli import (
     models,
     proxy,
     publishing,
+    scaling,
     serving,
     simulating,
     steers,
@@ -63,7 +64,7 @@ an error came from.
 
 ORDER = (
     *("studio", "proxy", "import", "simulate", "steers", "store", "model", "backends"),
-    *("train", "eval", "loop", "study", "export", "publish", "serve", "chat", "doctor"),
+    *("train", "plan", "eval", "loop", "study", "export", "publish", "serve", "chat", "doctor"),
 )
 
 
@@ -192,6 +193,7 @@ _add_group("model", models.app)
 _add_group("backends", backends.app)
 _add_command("simulate", simulating.simulate)
 _add_command("train", training.train, training.CONTEXT)
+_add_command("plan", scaling.plan)
 _add_command("eval", evaluation.evaluate)
 _add_command("loop", looping.loop, training.CONTEXT)
 _add_command("study", studying.study)
