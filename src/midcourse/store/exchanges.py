@@ -14,7 +14,7 @@ from midcourse.store.purge import person
 from midcourse.store.reading import chunks
 from midcourse.store.schema import exchange, tombstone
 
-__all__ = ["KeptExchange", "bury", "count", "delete", "find", "put", "recent", "strings"]
+__all__ = ["KeptExchange", "bury", "count", "delete", "find", "newest", "put", "recent", "strings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,20 @@ def put(connection: sa.Connection, kept: KeptExchange) -> None:
 
 def recent(connection: sa.Connection, client: str, chat: str | None, limit: int) -> list[KeptExchange]:
     """The newest of a client in one conversation (None: in none that it names), oldest first."""
-    query = sa.select(exchange).where(exchange.c.client == client)
-    query = query.where(exchange.c.chat.is_(None) if chat is None else exchange.c.chat == chat)
-    rows = list(connection.execute(query.order_by(exchange.c.seq.desc()).limit(limit)))
+    rows = list(connection.execute(_newest_first(sa.select(exchange), client, chat).limit(limit)))
     return [_read(r) for r in reversed(rows)]
+
+
+def newest(connection: sa.Connection, client: str, chat: str | None) -> str | None:
+    """Id of the last of them."""
+    found = connection.execute(_newest_first(sa.select(exchange.c.id), client, chat).limit(1)).scalar()
+    return None if found is None else str(found)
+
+
+def _newest_first(query: sa.Select[Any], client: str, chat: str | None) -> sa.Select[Any]:
+    query = query.where(exchange.c.client == client)
+    query = query.where(exchange.c.chat.is_(None) if chat is None else exchange.c.chat == chat)
+    return query.order_by(exchange.c.seq.desc())
 
 
 def find(

@@ -81,19 +81,27 @@ Where = tuple[str, str | None]
 class Conversations:
     """What is remembered of all of them."""
 
-    def __init__(self, recall: Callable[[str, str | None, int], list[Remembered]]) -> None:
+    def __init__(
+        self,
+        recall: Callable[[str, str | None, int], list[Remembered]],
+        newest: Callable[[str, str | None], str | None],
+    ) -> None:
         """Begin with nothing.
 
         Args:
             recall: The newest exchanges of somebody in a chat, at most so many, oldest first, from a store.
+            newest: Id of the last of them: another proxy may have heard what we did not.
         """
-        self._recall = recall
+        self._recall, self._newest = recall, newest
         self._held: OrderedDict[Where, list[Remembered]] = OrderedDict()
         self.size = 0
 
     def of(self, who: str, chat: str | None) -> list[Remembered]:
         """The recent exchanges, the newest last."""
         where = (who, chat)
+        held = self._held.get(where)
+        if held is not None and self._newest(who, chat) != (held[-1].exchange.id if held else None):
+            self.size -= sum(r.size for r in self._held.pop(where))
         if where not in self._held:
             self._held[where] = self._recall(who, chat, EACH)
             self.size += sum(r.size for r in self._held[where])
@@ -102,7 +110,9 @@ class Conversations:
 
     def add(self, who: str, chat: str | None, new: Remembered) -> None:
         """One more, at the end; the oldest chats are let go when it is too much."""
-        held = self.of(who, chat)
+        held = self._held.get((who, chat))
+        if held is None:  # it is in the store by now, and comes back from there when it is asked for
+            return
         held.append(new)
         self.size += new.size
         while len(held) > EACH:

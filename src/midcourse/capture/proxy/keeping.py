@@ -66,7 +66,7 @@ class Keeper:
     """What was kept, and what was not and why."""
 
     def __post_init__(self) -> None:
-        self.conversations = Conversations(self._recall)
+        self.conversations = Conversations(self._recall, self._newest)
         self.consents = consents.Consents()
         self._purged = -1
 
@@ -171,8 +171,11 @@ class Keeper:
         return True
 
     def _recall(self, who: str, chat: str | None, most: int) -> list[Remembered]:
-        with self.store.snapshot() as connection:
-            return [Remembered.from_dict(k.value) for k in exchanges.recent(connection, who, chat, most)]
+        kept = self.store.read(lambda connection: exchanges.recent(connection, who, chat, most))
+        return [Remembered.from_dict(k.value) for k in kept]
+
+    def _newest(self, who: str, chat: str | None) -> str | None:
+        return self.store.read(lambda connection: exchanges.newest(connection, who, chat))
 
     def let_go(self, retain: float) -> int:
         """Delete exchanges and open reviews older than so many seconds; returns how many."""
