@@ -5,6 +5,8 @@ from typer.testing import CliRunner
 
 import model_folder
 from midcourse.cli import app
+from midcourse.store import Store
+from store.trees import small
 
 RUNNER = CliRunner()
 
@@ -52,3 +54,22 @@ def test_what_cannot_be_done_is_one_sentence(made, tmp_path, monkeypatch, words,
     assert said in done.stderr
     assert "Traceback" not in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_purge_names_the_published_copies(made, tmp_path):
+    """As training records the adapter, publishing records what it wrote of it; a purge of one of its texts tells."""
+    _, adapter = made
+    path = tmp_path / "steers.db"
+    with Store(path) as store:
+        store.add_many([small("mine", annotator="anna"), small("other", prompt=7)])
+        store.record_handed_out("adapter", adapter.resolve(), ["mine"])
+    out = tmp_path / "out"
+    done = publish(made, "--output_dir", str(out), "--store", str(path))
+    assert done.exit_code == 0, done.output
+    assert "on record" not in done.stderr
+    gone = RUNNER.invoke(app, ["store", "purge", "--author", "anna", "--yes", "--store", str(path)])
+    assert f"Made of it, and still holding it: adapter {adapter.resolve()}" in gone.stdout
+    assert f"Made of it, and still holding it: copy {out.resolve()}" in gone.stdout
+    done = publish(made, "--output_dir", str(tmp_path / "more"), "--store", str(tmp_path / "none.db"))
+    assert done.exit_code == 0, done.output
+    assert "is not on record for a purge: there is no store at" in done.stderr

@@ -1,4 +1,7 @@
-"""A real PostgreSQL on a free loopback port, which can be restarted; it refuses to run as root, so it gets another user."""
+"""A real PostgreSQL on a free loopback port, which can be restarted.
+
+It refuses to run as root, so it gets another user.
+"""
 
 import os
 import shutil

@@ -27,9 +27,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
-def test_writers_wait_then_are_told_and_lose_nothing(
-    place: Callable[[], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writers_wait_then_are_told_and_lose_nothing(place: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     url = place()
 
     def step(connection: sa.Connection) -> None:

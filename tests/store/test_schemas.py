@@ -1,4 +1,4 @@
-"""A database of every layout that ever was, as its own code wrote it, is brought to today's, verified and written to."""
+"""A database of every layout that ever was, as its own code wrote it, is migrated, verified and written to."""
 
 import sqlite3
 from pathlib import Path

@@ -274,4 +274,6 @@ def test_a_role_that_may_only_read_is_told(server: Server) -> None:
         assert store.verify() == []
         with pytest.raises(StoreError, match="no permission"):
             store.add(small("b", prompt=4))
-
+        server.run(f"GRANT INSERT ON handed_out TO r{name}", url)
+        server.run(f"GRANT USAGE ON SEQUENCE handed_out_seq_seq TO r{name}", url)
+        store.record_handed_out("export", "a.jsonl", ["a"])

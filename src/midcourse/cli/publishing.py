@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from midcourse.errors import InputError, MissingExtra
+from midcourse.cli.steers import StoreOption
+from midcourse.errors import InputError, MissingExtra, StoreError
 
 __all__ = ["publish"]
 
@@ -58,10 +59,12 @@ def publish(
         str | None, typer.Option(metavar="REPO_ID", help="Upload to this repository of the Hub, private.")
     ] = None,
     public: Annotated[bool, typer.Option("--public", help="With --push: for everybody to see.")] = False,
+    store: StoreOption = None,
 ) -> None:
     """Write a steered model for others, with a card: what it is, what it gained, what it cost, who agreed.
 
-    Merged weights are read back and compared with the adapter before this says that it is done.
+    Merged weights are read back and compared with the adapter before this says that it is done. The store that the
+    adapter was trained on keeps where the copies are, so that `midcourse store purge` can name them.
 
     midcourse publish runs/first --output_dir out/adapter --eval runs/first/report --license apache-2.0
     midcourse publish runs/first --output_dir out/merged --as merged
@@ -92,8 +95,26 @@ def publish(
         console.print(line, highlight=False, soft_wrap=True)
     if not (licence and consent):
         console.print("The card says that licence or consent were not stated (--license, --consent).", style="yellow")
+    _note_in_store(store, adapter, str(output_dir.resolve()), console)
     typer.echo(output_dir)
     if push is not None:
         with console.status("Uploading"):
             where = upload(output_dir, push, public=public)
+        _note_in_store(store, adapter, where, console)
         typer.echo(where)
+
+
+def _note_in_store(store: str | None, adapter: Path, where: str, console: Console) -> None:
+    """Let the store know of a copy, so that a purge can name it; what was made is there in any case."""
+    from midcourse.store import Store
+
+    try:
+        with Store(store, create=False) as opened:
+            if opened.record_copy(adapter.resolve(), where) or store is None:
+                return
+            said = f"{opened.name} does not know {adapter}: it was trained from another store or from a file"
+    except StoreError as error:
+        if store is None and "there is no store" in str(error):
+            return
+        said = str(error)
+    console.print(f"{where} is not on record for a purge: {said}", style="yellow", markup=False, soft_wrap=True)

@@ -307,6 +307,17 @@ class Store:
         """Keep that an `export` or an `adapter` was made of these trajectories, so that a purge can name it."""
         self.write(lambda connection: purge.record(connection, kind, str(where), trajectories))
 
+    def record_copy(self, adapter: str | Path, where: str | Path) -> bool:
+        """Keep that a published `copy` was made of an adapter on record; False where it is on none."""
+
+        def work(connection: sa.Connection) -> bool:
+            made = purge.made_of(connection, str(adapter))
+            if made is not None:
+                purge.record(connection, "copy", str(where), made)
+            return made is not None
+
+        return self.write(work)
+
     # -- life --------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:

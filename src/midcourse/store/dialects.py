@@ -44,7 +44,13 @@ LOG_PAGES = 16_384
 """Pages (of 4 KB) that SQLite's log may hold before they are copied into the file. Ids are hashes, so that a large
 store changes other pages in every transaction, and most of them again in the next: the longer the log, the fewer
 copies."""
-SERVER = {"pool_size": "5", "max_overflow": "10", "statement_timeout": "60s", "lock_timeout": "", "idle_timeout": "5min"}
+SERVER = {
+    "pool_size": "5",
+    "max_overflow": "10",
+    "statement_timeout": "60s",
+    "lock_timeout": "",
+    "idle_timeout": "5min",
+}
 """What a PostgreSQL URL may set after its `?`: connections that are kept, and opened beyond them for a moment; how long
 a statement may take; how long it waits for another writer (by default the store's patience); after how long the server
 rolls back for somebody who went silent in the middle of a transaction."""
@@ -127,7 +133,8 @@ def _connect_server(url: sa.URL, patience: float) -> sa.Engine:
                 cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
             # A server may be set to answer before its disk has it; a steer that was acknowledged is on disk.
             cursor.execute(
-                "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+                "SELECT set_config('synchronous_commit', 'on', false) "
+                "WHERE current_setting('synchronous_commit') = 'off'"
             )
         raw.commit()
 
@@ -180,7 +187,12 @@ def take_turns(connection: sa.Connection, names: Iterable[str]) -> None:
     PostgreSQL. Always taken in one order, so that two never wait for each other.
     """
     if connection.dialect.name == "postgresql":
-        keys = sorted({int.from_bytes(hashlib.sha256(n.encode("utf-8", "surrogatepass")).digest()[:8], signed=True) for n in names})
+        keys = sorted(
+            {
+                int.from_bytes(hashlib.sha256(n.encode("utf-8", "surrogatepass")).digest()[:8], signed=True)
+                for n in names
+            }
+        )
         for part in (keys[i : i + 1000] for i in range(0, len(keys), 1000)):
             connection.execute(
                 sa.text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k"), {"keys": part}
@@ -341,8 +353,8 @@ def _sentence(said: str, url: sa.URL) -> str:
     name = where(url)
     away = f"{name} does not answer: nothing of this step was kept; see that the server runs and try again"
     known = {
-        "password authentication": f"{name} refuses the password: give the right one in the URL, in PGPASSWORD or ~/.pgpass",
-        "no password supplied": f"{name} asks for a password: give one in the URL, in PGPASSWORD or in ~/.pgpass",
+        "password authentication": f"{name} refuses the password: give the right one in PGPASSWORD or ~/.pgpass",
+        "no password supplied": f"{name} asks for a password: give one in PGPASSWORD or in ~/.pgpass",
         "too many clients": f"{name} has no connection left: close some, or raise max_connections on the server",
         "remaining connection slots": f"{name} has no connection left: close some, or raise max_connections there",
         "statement timeout": f"{name} took longer than allowed for one statement: nothing of this step was kept; see "

@@ -15,7 +15,19 @@ import sqlalchemy as sa
 from midcourse.store import schema
 from midcourse.store.reading import chunks
 
-__all__ = ["HandedOut", "Purged", "buried", "find", "forget", "handed_out", "last", "person", "purge", "record"]
+__all__ = [
+    "HandedOut",
+    "Purged",
+    "buried",
+    "find",
+    "forget",
+    "handed_out",
+    "last",
+    "made_of",
+    "person",
+    "purge",
+    "record",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +35,7 @@ class HandedOut:
     """What was made of stored trajectories and lies outside of the store."""
 
     kind: str
-    """`export` or `adapter`."""
+    """`export`, `adapter`, or `copy` of an adapter that was published."""
     where: str
     """File or folder."""
     at: float
@@ -127,6 +139,12 @@ def record(connection: sa.Connection, kind: str, where: str, trajectories: Seque
     """Keep what was made of which trajectories."""
     row: dict[str, Any] = {"kind": kind, "where": where, "at": time.time(), "trajectories": sorted(set(trajectories))}
     connection.execute(schema.handed_out.insert(), [row])
+
+
+def made_of(connection: sa.Connection, where: str) -> list[str] | None:
+    """The trajectories of which an export or adapter on record was made; None where it is not on record."""
+    found = [h.trajectories for h in handed_out(connection) if h.where == where]
+    return sorted(frozenset().union(*found)) if found else None
 
 
 def handed_out(connection: sa.Connection) -> list[HandedOut]:

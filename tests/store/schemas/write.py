@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 
 import sqlalchemy as sa
-
 from trees import small
 
 from midcourse.store import Store, schema

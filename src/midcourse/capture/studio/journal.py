@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from midcourse.store import dialects
 from midcourse.store.db import Store
 from midcourse.store.schema import Json
 from midcourse.types import Place
@@ -93,6 +94,7 @@ class Journal:
         at = time.time()
 
         def work(connection: sa.Connection) -> list[Entry]:
+            dialects.take_turns(connection, ["journal"])  # numbered in the order in which they can be read
             made = []
             for value in values:
                 row = {"kind": kind, "by": by, "at": at, "value": dict(value)}

@@ -39,12 +39,12 @@ class Office:
     async def record_many(self, kind: str, values: Sequence[Mapping[str, Any]], by: str | None = None) -> None:
         """Keep several, all or none."""
         async with self._lock:
-            self._apply(await asyncio.to_thread(self.journal.add_many, kind, values, by))
+            self._apply(await asyncio.to_thread(self._kept, kind, values, by))
 
     def add_now(self, kind: str, values: Sequence[Mapping[str, Any]], by: str | None = None) -> None:
         """Keep entries before the server runs."""
         if values:
-            self._apply(self.journal.add_many(kind, values, by))
+            self._apply(self._kept(kind, values, by))
 
     async def refresh(self) -> None:
         """Take in what another process wrote, as `midcourse studio users` does."""
@@ -59,8 +59,13 @@ class Office:
                 return None
             draft = uuid.uuid4().hex
             entry = {"item": item.id, "draft": draft}
-            self._apply(await asyncio.to_thread(self.journal.add_many, "take", [entry], name))
+            self._apply(await asyncio.to_thread(self._kept, "take", [entry], name))
             return item.id, draft
+
+    def _kept(self, kind: str, values: Sequence[Mapping[str, Any]], by: str | None) -> list[Entry]:
+        """Keep entries; what is new since the last look, for another process may have written between."""
+        self.journal.add_many(kind, values, by)
+        return self.journal.since(self.desk.seq)
 
     def _apply(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
