@@ -4,11 +4,12 @@
 
     python benchmarks/plan_error.py --scale --json benchmarks/results/plan_scale.json
 
-The first: on the demo's steers with the built-in model. Plan and run are processes of their own, so that neither finds the other's
-memory. Time is the processor time of the process (one thread), which other programs on the machine change little.
+The first: on the demo's steers with the built-in model. Plan and run are processes of their own, so that neither finds
+the other's memory. Time is the processor time of the process (one thread), which other programs on the machine change
+little.
 
-The second: how far `midcourse plan` is off, which knows a config and no model. One random model of one size says how much
-arithmetic a second this machine does in each type of number, and what an activation of it takes; then a step of two
+The second: how far `midcourse plan` is off, which knows a config and no model. One random model of one size says how
+much arithmetic a second this machine does in each type of number, and what its activations take; then a step of two
 larger ones is reckoned and run, one in bfloat16, one in float32 with checkpointing.
 """
 
@@ -69,7 +70,11 @@ TREE = (512, 12, 24)
 
 def scale_config(name: str) -> dict[str, object]:
     size = SIZES[name]
-    more = {"vocab_size": 8192, "max_position_embeddings": 4096, "num_key_value_heads": size["num_attention_heads"] // 2}
+    more = {
+        "vocab_size": 8192,
+        "max_position_embeddings": 4096,
+        "num_key_value_heads": size["num_attention_heads"] // 2,
+    }
     return {"model_type": "llama", **size, **more, "tie_word_embeddings": False}
 
 
@@ -134,7 +139,9 @@ def scale() -> dict[str, object]:
         how = Training(half=half, checkpointed=False)
         seen = run("calibrated", half, checkpointed=False)
         speed[half] = work("calibrated", how) / seen["seconds"]
-        kept[half] = seen["bytes"] / (activation_bytes(Shape.of(scale_config("calibrated")), how) * Forked(*TREE).tokens)
+        kept[half] = seen["bytes"] / (
+            activation_bytes(Shape.of(scale_config("calibrated")), how) * Forked(*TREE).tokens
+        )
     table = Table("size", "parameters", "time", "expected", "off by", "activations", "expected", "off by")
     for name, how in {
         "bfloat16": Training(half=True, checkpointed=False),
@@ -144,7 +151,12 @@ def scale() -> dict[str, object]:
         seconds = work(name, how) / speed[how.half]
         memory = activation_bytes(shape, how) * Forked(*TREE).tokens * kept[how.half]
         off = {"time_off": seconds / seen["seconds"] - 1, "memory_off": memory / seen["bytes"] - 1}
-        found[name] = {"parameters": shape.parameters, "run": seen, "plan": {"seconds": seconds, "bytes": memory}, **off}
+        found[name] = {
+            "parameters": shape.parameters,
+            "run": seen,
+            "plan": {"seconds": seconds, "bytes": memory},
+            **off,
+        }
         table.add_row(
             *(name, f"{shape.parameters:,}", f"{seen['seconds']:.1f} s", f"{seconds:.1f} s", f"{off['time_off']:+.0%}"),
             *(f"{seen['bytes'] / 1e6:.0f} MB", f"{memory / 1e6:.0f} MB", f"{off['memory_off']:+.0%}"),

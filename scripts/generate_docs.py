@@ -70,6 +70,8 @@ FLOW = [
     "train/metrics",
     "train/drift",
     "train/guards",
+    "train/ranks",
+    "train/sharded",
     "train/checkpoint",
     "evaluate/forks",
     "evaluate/recurrence",

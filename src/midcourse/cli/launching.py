@@ -57,7 +57,11 @@ def launch(processes: int, words: Sequence[str]) -> None:
 
     _check(processes)
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its reports are for whoever mends it
-    with tempfile.TemporaryDirectory(prefix="midcourse-ranks-") as name, _signals_kept(), _surroundings(name, processes):
+    with (
+        tempfile.TemporaryDirectory(prefix="midcourse-ranks-") as name,
+        _signals_kept(),
+        _surroundings(name, processes),
+    ):
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,

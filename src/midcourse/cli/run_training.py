@@ -58,9 +58,7 @@ def run(
     )
 
 
-def dry(
-    settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_json: bool, processes: int = 1
-) -> None:
+def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_json: bool, processes: int = 1) -> None:
     """Say what would be trained on, how long it takes and how much memory; leaves nothing behind."""
     with tempfile.TemporaryDirectory() as nowhere:
         quiet = {"disable_tqdm": True, "output_dir": nowhere}
@@ -88,7 +86,9 @@ def _note_in_store(source: Any, trainer: SteerTrainer) -> None:
 def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> SteerTrainer:
     config = _config(_sharded(settings, plan, console))
     with console.status("Loading the model"):
-        loaded = load_model(plan["model"], dtype=resolved_dtype(plan["dtype"]), four_bits=plan.get("load_in_4bit", False))
+        loaded = load_model(
+            plan["model"], dtype=resolved_dtype(plan["dtype"]), four_bits=plan.get("load_in_4bit", False)
+        )
     parts = _parts(plan, loaded.tokenizer, console)
     if parts["dev"] and "eval_strategy" not in settings:
         config.eval_strategy = "epoch"

@@ -81,7 +81,11 @@ def plan(
         ("parameters", f"{shape.parameters:,}", f"{shape.body:,} in the layers"),
         ("trained", f"{shape.trained:,}", f"LoRA of rank {lora_r}" if lora_r else "all weights"),
         ("tokens per tree", f"{made.tree.tokens:,}", f"as independent rows {made.tree.branch_tokens:,}"),
-        ("processes", f"{gpus}", "each with a shard of the weights (FSDP2)" if how.sharded else "each with all weights"),
+        (
+            "processes",
+            f"{gpus}",
+            "each with a shard of the weights (FSDP2)" if how.sharded else "each with all weights",
+        ),
         *((f"  {name}", size(value), "of a process") for name, value in made.memory.items()),
         ("memory", size(total), f"of a process; {room} into {size(hardware.memory)}"),
         ("reference", f"{made.hours_reference:.2g} h", "one pass over all trees"),

@@ -1,12 +1,13 @@
-"""How a training goes, as one JSON line a logged step in a file, for whoever watches from another process."""
+"""How a training goes: a bar for whoever sits there, JSON lines in a file for whoever watches from another process."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
-__all__ = ["ProgressFile"]
+__all__ = ["ProgressFile", "reference_bar"]
 
 
 class ProgressFile(TrainerCallback):
@@ -30,3 +31,17 @@ class ProgressFile(TrainerCallback):
         numbers = {k: float(v) for k, v in logs.items() if isinstance(v, int | float)}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**numbers, "step": state.global_step, "steps": state.max_steps}) + "\n")
+
+
+def reference_bar(count: int, quiet: bool) -> Callable[[], None]:
+    """One step of a bar over the trees whose reference is read."""
+    from tqdm.auto import tqdm
+
+    bar = tqdm(total=count, desc="Reference", unit="tree", disable=quiet or count < 2, leave=False)
+
+    def step() -> None:
+        bar.update()
+        if bar.n >= count:
+            bar.close()
+
+    return step

@@ -83,8 +83,9 @@ def optimizer_state(model: Any, optimizer: Any) -> dict[str, Any]:
     return {"state": {number[n]: s for n, s in named.get("state", {}).items()}, "param_groups": groups}
 
 
-def load_optimizer(model: Any, optimizer: Any, state: dict[str, Any]) -> None:
-    """Deal out what `optimizer_state`, or an unsharded run, has written."""
+def load_optimizer(model: Any, optimizer: Any, file: Path) -> None:
+    """Deal out what `optimizer_state` gave, or an unsharded run has written."""
+    state = torch.load(file, map_location="cpu", weights_only=True)
     names = _names(model, optimizer)
     groups = [{**g, "params": [names[i] for i in g["params"]]} for g in state["param_groups"]]
     named = {"state": {names[i]: s for i, s in state["state"].items()}, "param_groups": groups}

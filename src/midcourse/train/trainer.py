@@ -32,6 +32,7 @@ from midcourse.train.limits import READING, disk_named, memory_named
 from midcourse.train.metrics import Seen, pair_metrics
 from midcourse.train.mix import MixedOrder
 from midcourse.train.precision import NoiseFloor, noise_floor
+from midcourse.train.progress import reference_bar
 from midcourse.train.ranks import Ranks
 from midcourse.train.reference import ReferenceCache
 from midcourse.train.sources import gather
@@ -132,14 +133,14 @@ class SteerTrainer(Trainer):
         self.ranks = Ranks.here(lockstep=self.is_fsdp_enabled)
         if self.ranks.count != self.accelerator.num_processes:
             raise InputError(
-                f"torch.distributed knows {self.ranks.count} processes and accelerate {self.accelerator.num_processes}. "
+                f"torch.distributed has {self.ranks.count} processes and accelerate {self.accelerator.num_processes}. "
                 "Make the SteerConfig once in each process, after the launcher has set RANK and WORLD_SIZE"
             )
         if self.ranks.lockstep:
             if self.forward_path != "packed":
                 raise InputError(
                     f"weights in shards (--fsdp) need the forward path packed, but this model runs by "
-                    f"{self.forward_path}, which takes another number of passes on each process. Train it without --fsdp"
+                    f"{self.forward_path}, which makes unequal numbers of passes. Train it without --fsdp"
                 )
             has_plain_head(self.model)  # tried while the weights are whole
         # Constant in these models; told so, DDP does not send them round in every pass, of which ranks may make unequal
@@ -237,7 +238,7 @@ class SteerTrainer(Trainer):
         if rest:
             raise InputError(
                 f"the checkpoint was made with {examples} examples a step, which {self.ranks.count} processes of "
-                f"{self.args.train_batch_size} each cannot take. Set --per_device_train_batch_size so that it divides it"
+                f"{self.args.train_batch_size} each cannot take. Set --per_device_train_batch_size to a divisor"
             )
         self.args.gradient_accumulation_steps = each
 
@@ -332,7 +333,7 @@ class SteerTrainer(Trainer):
                     f"the reference of {len(missing)} trees is not cached and all weights are trained, so it cannot be "
                     "computed any more. Start the run anew, or restore the folder `reference` of the run"
                 )
-        bar = _progress(len(trees), self.args.disable_tqdm or not self.ranks.first)
+        bar = reference_bar(len(trees), self.args.disable_tqdm or not self.ranks.first)
         self.references.fill(model, trees, self.forward_path, bar, self.ranks)
         if self.dev is not None and self._drift is None:
             self._drift = DevDrift.of(model, self.parts(self.dev.trees), self.forward_path, self.ranks)
@@ -470,8 +471,7 @@ class SteerTrainer(Trainer):
         if not self.ranks.lockstep or checkpoint is None:
             super()._load_optimizer_and_scheduler(checkpoint)
             return
-        state = torch.load(Path(checkpoint) / "optimizer.pt", map_location="cpu", weights_only=True)
-        sharded.load_optimizer(self.model, self.optimizer.optimizer, state)
+        sharded.load_optimizer(self.model, self.optimizer.optimizer, Path(checkpoint) / "optimizer.pt")
         self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / "scheduler.pt", weights_only=True))
 
     def _record(self, folder: Path) -> None:
@@ -492,16 +492,3 @@ class SteerTrainer(Trainer):
         }
         output.write_record(folder, self.base, self.args, facts)
         output.write_card(folder, self.base, self.args, facts)
-
-
-def _progress(count: int, quiet: bool) -> Any:
-    from tqdm.auto import tqdm
-
-    bar = tqdm(total=count, desc="Reference", unit="tree", disable=quiet or count < 2, leave=False)
-
-    def step() -> None:
-        bar.update()
-        if bar.n >= count:
-            bar.close()
-
-    return step

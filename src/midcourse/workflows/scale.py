@@ -13,7 +13,20 @@ from typing import Any
 
 from midcourse.errors import InputError
 
-__all__ = ["GPUS", "PRESETS", "Forked", "Hardware", "Shape", "Training", "activation_bytes", "flops", "memory", "reckon"]
+__all__ = [
+    "GPUS",
+    "PRESETS",
+    "Forked",
+    "Hardware",
+    "Reckoned",
+    "Shape",
+    "Training",
+    "activation_bytes",
+    "flops",
+    "memory",
+    "passes",
+    "reckon",
+]
 
 _LLAMA = {
     "model_type": "llama",

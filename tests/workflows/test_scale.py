@@ -1,0 +1,84 @@
+"""What is reckoned from a config, against models that are really built and numbers that are published."""
+
+import dataclasses
+
+import pytest
+
+from growing import tiny_model
+from midcourse.errors import InputError
+from midcourse.train import SteerConfig
+from midcourse.train.adapter import with_lora
+from midcourse.workflows.calibrate import body_parameters
+from midcourse.workflows.scale import (
+    GPUS,
+    Forked,
+    Hardware,
+    Shape,
+    Training,
+    activation_bytes,
+    flops,
+    memory,
+    passes,
+    reckon,
+)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3"])
+def test_weights_are_counted_as_a_built_model_has_them(family: str, tmp_path):
+    model = tiny_model(family)
+    shape = Shape.of({**model.config.to_dict()}, rank=8)
+    assert shape.parameters == sum(p.numel() for p in model.parameters())
+    assert shape.body == body_parameters(model)
+    adapted = with_lora(model, SteerConfig(output_dir=str(tmp_path), use_cpu=True, lora_r=8), None)
+    assert shape.trained == sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize(("name", "count"), [("llama-3.1-8b", 8_030_261_248), ("Llama-3.1-70B", 70_553_706_496)])
+def test_llama_has_the_published_number_of_weights(name: str, count: int):
+    assert Shape.of(name).parameters == count
+    assert Shape.of(name, rank=None).trained == count
+
+
+def test_a_tree_by_hand():
+    tree = Forked(trunk=9, forks=2, branch=2)  # forks after 3 and 6 tokens
+    assert tree.tokens == 13
+    assert tree.branch_tokens == 2 * (5 + 8)
+    assert tree.visible == 45 + (4 + 5) + (7 + 8)
+
+
+def test_flops_by_hand():
+    shape = Shape(1000, 600, 40, layers=2, hidden=8, inner=16, heads=2, key_heads=1, head=4, vocabulary=50)
+    assert flops(shape, Forked(9, 2, 2)) == 2 * 600 * 13 + 4 * 8 * 2 * 69 + 2 * 8 * 50 * 13
+
+
+def test_what_is_saved_by_what():
+    shape = Shape.of("llama-3.1-70b")
+    whole, shards = (sum(memory(shape, Training(sharded=s), 2048, 8).values()) for s in (False, True))
+    assert shards < whole / 4
+    kept = Training(checkpointed=False)
+    assert activation_bytes(shape, Training()) < activation_bytes(shape, kept) / 10
+    assert passes(Training()) == passes(kept) + 1
+    assert passes(dataclasses.replace(kept, adapter=False)) == 3
+
+
+def test_shards_are_taken_where_one_gpu_is_too_small():
+    tree = Forked(2048, 20, 64)
+    assert not reckon(Shape.of("llama-3.1-8b"), tree, 100, GPUS["h100"], processes=8).training.sharded
+    large = reckon(Shape.of("llama-3.1-70b"), tree, 100, GPUS["h100"], processes=8)
+    assert large.training.sharded
+    assert large.fits
+    assert not reckon(Shape.of("llama-3.1-70b"), tree, 100, GPUS["h100"]).fits
+
+
+def test_time_is_arithmetic_over_speed():
+    shape, tree = Shape.of("llama-3.1-8b"), Forked(100, 2, 10)
+    made = reckon(shape, tree, 36, Hardware(1e12, 1e12, used=0.5), epochs=2, processes=4)
+    seconds = 36 * flops(shape, tree) / (1e12 * 0.5 * 4)
+    assert made.hours_reference == pytest.approx(seconds / 3600)
+    assert made.hours == pytest.approx((1 + 2 * 3) * seconds / 3600)
+
+
+@pytest.mark.parametrize("model", ["nosuch", {"model_type": "nosuch"}])
+def test_what_is_no_config_is_refused(model):
+    with pytest.raises(InputError, match="no config"):
+        Shape.of(model)
