@@ -54,7 +54,7 @@ class DevDrift:
     def measure(self, model: Any, path: Path, ranks: Ranks) -> float:
         """Mean KL(base ‖ policy) in nats per token, over all ranks."""
         model.eval()
-        total, count = 0.0, 0
+        total, count = 0.0, 0.0
         spare = Row.of([self.spare]), torch.zeros(1, dtype=torch.int64), None
         with torch.no_grad():
             for (row, sources, base), counts in ranks.rounds([*self.rows], spare):

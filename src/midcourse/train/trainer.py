@@ -72,6 +72,7 @@ class SteerTrainer(Trainer):
     """
 
     loss_is_scaled_for_ga = True
+    is_fsdp_enabled: bool
 
     def __init__(
         self,
@@ -358,7 +359,8 @@ class SteerTrainer(Trainer):
         if not trees:
             raise InputError("there is no dev part to evaluate on: give `eval_dataset`, or more prompts")
         self.references.fill(self.model, trees, self.forward_path, lambda: None, self.ranks)
-        step, sums = totals(trees), defaultdict(lambda: [0.0, 0.0])
+        step = totals(trees)
+        sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.model.eval()
         for tree, counts in self.ranks.rounds(self.ranks.share(trees), min(trees, key=len)):
             with torch.no_grad(), memory_named([tree], self.args.max_tokens, otherwise=READING):
