@@ -62,7 +62,7 @@ def proxy(url: str, variant: str, store: str) -> None:
     from midcourse.capture.proxy.fields import FIELDS
     from midcourse.capture.proxy.keeping import Keeper
     from midcourse.capture.proxy.passing import Passing
-    from midcourse.capture.proxy.recorder import Recorder
+    from midcourse.capture.proxy.listening import Listening
     from midcourse.capture.proxy.upstream import Upstream
     from midcourse.store import Store, consents
 
@@ -71,10 +71,10 @@ def proxy(url: str, variant: str, store: str) -> None:
         secret = consents.secret(connection)
         if variant != "plain":
             consents.allow(connection, "model", "m")
-    recorder = Recorder(Keeper(kept, secret), fields=FIELDS["vllm"] if variant == "ids" else None)
+    listening = Listening(Keeper(kept, secret), fields=FIELDS["vllm"] if variant == "ids" else None)
     port = serving.bind("127.0.0.1", 0)
     print(port.getsockname()[1], flush=True)
-    serving.serve(Passing(Upstream(url), recorder, recorder.start, recorder.stop), port)
+    serving.serve(Passing(Upstream(url), listening, listening.start, listening.stop), port)
 
 
 async def stream(port: int, number: int, delays: list[float]) -> int:
@@ -123,6 +123,12 @@ def memory(pid: int) -> float:
     return float("nan")
 
 
+def busy(pid: int) -> float:
+    """Processor time that a process has used, in seconds: it says the same on a machine that does other things too."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
     process = subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -142,8 +148,10 @@ def one(variant: str, streams: int, arguments: argparse.Namespace, ramp: float) 
                 )
                 time.sleep(1.0)
             asyncio.run(measure(at, 1, 0))  # warm
+            before = 0.0 if between is None else busy(between.pid)
             row = {"variant": variant, "streams": streams, **asyncio.run(measure(at, streams, ramp))}
             if between is not None:
+                row["cpu_us"] = (busy(between.pid) - before) / max(float(row["tokens"]), 1) * 1e6
                 row["peak_mb"] = memory(between.pid)
                 between.terminate()
                 between.wait(20)
@@ -184,9 +192,10 @@ def main() -> None:
             late = statistics.median(float(r["p99_ms"]) for r in found)
             held = min(int(r["held"]) for r in found)
             peak = max((float(r["peak_mb"]) for r in found if "peak_mb" in r), default=float("nan"))
+            cost = min((float(r["cpu_us"]) for r in found if "cpu_us" in r), default=float("nan"))
             print(
                 f"{streams:4} streams  {variant:5}  median {middle:7.2f} ms  added {middle - base:+7.2f} ms  "
-                f"p99 {late:7.2f} ms  held {held}  peak {peak:5.0f} MB",
+                f"p99 {late:7.2f} ms  held {held}  processor {cost:4.0f} us a token  peak {peak:5.0f} MB",
                 flush=True,
             )
     if arguments.json:

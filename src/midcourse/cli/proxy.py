@@ -90,7 +90,7 @@ def proxy(
         raise MissingExtra.of("studio", "`midcourse proxy`") from error
     from midcourse.capture.proxy.keeping import Keeper
     from midcourse.capture.proxy.passing import Passing
-    from midcourse.capture.proxy.recorder import Recorder
+    from midcourse.capture.proxy.listening import Listening
     from midcourse.capture.proxy.upstream import Upstream
     from midcourse.store import Store, consents
 
@@ -106,15 +106,15 @@ def proxy(
 
             keeper.tokenizer, keeper.model = TextTokenizer.load(resolve(model)), model_ref(model)
         fields, told = _fields(upstream, key) if capture is Capture.ids else ({}, "")
-        recorder = Recorder(keeper, fields=fields, retain=seconds)
+        listening = Listening(keeper, fields=fields, retain=seconds)
         keeper.refresh()
         taken = serving.bind(host, port)
         name = "localhost" if host == "127.0.0.1" else host
         serving.say([f"The proxy is at http://{name}:{taken.getsockname()[1]}  (Ctrl-C stops it)"])
-        serving.say(serving.announce(recorder, server, kept.name, retain, serving.named(fields), told))
+        serving.say(serving.announce(listening, server, kept.name, retain, serving.named(fields), told))
         if host not in ("127.0.0.1", "localhost", "::1"):
             serving.say(["Anybody who reaches this port reaches the model server: put TLS and a door in front."])
-        serving.serve(Passing(server, recorder, recorder.start, recorder.stop), taken)
+        serving.serve(Passing(server, listening, listening.start, listening.stop), taken)
 
 
 def _fields(upstream: str, key: str | None) -> "tuple[dict[Kind, Fields], str]":

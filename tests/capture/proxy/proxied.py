@@ -10,7 +10,7 @@ import uvicorn
 
 from midcourse.capture.proxy.keeping import Keeper
 from midcourse.capture.proxy.passing import Passing
-from midcourse.capture.proxy.recorder import Recorder
+from midcourse.capture.proxy.listening import Listening
 from midcourse.capture.proxy.serving import SETTINGS, bind
 from midcourse.capture.proxy.upstream import Upstream
 from midcourse.store import Store, consents
@@ -19,17 +19,17 @@ from midcourse.store import Store, consents
 class Proxy:
     """One that runs."""
 
-    def __init__(self, url: str, recorder: Recorder | None):
-        self.url, self.recorder = url, recorder
+    def __init__(self, url: str, listening: Listening | None):
+        self.url, self.listening = url, listening
 
     def settle(self, least: int = 0) -> None:
         """Wait until everything that was heard is written down, and at least so many exchanges."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            if self.recorder.waiting == 0 and self.recorder.keeper.counts["exchanges"] >= least:
+            if self.listening.waiting == 0 and self.listening.keeper.counts["exchanges"] >= least:
                 return
             time.sleep(0.01)
-        raise AssertionError(f"not written: {self.recorder.keeper.counts}, {self.recorder.trouble}")
+        raise AssertionError(f"not written: {self.listening.keeper.counts}, {self.listening.trouble}")
 
 
 class Deaf:
@@ -40,12 +40,12 @@ class Deaf:
 
 
 @contextmanager
-def serving(upstream: str, recorder: Recorder | None = None):
+def serving(upstream: str, listening: Listening | None = None):
     port = bind("127.0.0.1", 0)
-    if recorder is None:
+    if listening is None:
         passing = Passing(Upstream(upstream), Deaf())
     else:
-        passing = Passing(Upstream(upstream), recorder, recorder.start, recorder.stop)
+        passing = Passing(Upstream(upstream), listening, listening.start, listening.stop)
     server = uvicorn.Server(uvicorn.Config(passing, **SETTINGS))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [port]}, daemon=True)
     thread.start()
@@ -53,7 +53,7 @@ def serving(upstream: str, recorder: Recorder | None = None):
         time.sleep(0.01)
         assert thread.is_alive()
     try:
-        yield Proxy(f"http://127.0.0.1:{port.getsockname()[1]}", recorder)
+        yield Proxy(f"http://127.0.0.1:{port.getsockname()[1]}", listening)
     finally:
         server.should_exit = True
         thread.join(15)
@@ -69,8 +69,8 @@ def recording(upstream: str, path, *, allow_model="tiny", fields=None, **keeper)
             secret = consents.secret(connection)
             if allow_model:
                 consents.allow(connection, "model", allow_model)
-        recorder = Recorder(Keeper(store, secret, **keeper), fields=fields, patience=0.05)
-        with serving(upstream, recorder) as proxy:
+        listening = Listening(Keeper(store, secret, **keeper), fields=fields, patience=0.05)
+        with serving(upstream, listening) as proxy:
             yield proxy, store
 
 

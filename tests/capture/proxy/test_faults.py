@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from proxied import assistant, chat, recording, user
 from upstreams import scripted
 
-from midcourse.capture.proxy import recorder as recording_module
+from midcourse.capture.proxy import listening
 from midcourse.store import Store, consents, exchanges
 from midcourse.store.schema import exchange
 
@@ -31,7 +31,7 @@ def test_a_locked_store_holds_up_nobody_and_loses_nothing(tmp_path, caplog):
     path = tmp_path / "a.db"
     caplog.set_level("INFO", "midcourse.proxy")
     with scripted(replies=["one two three"]) as script, Store(path), recording(script.url, path) as (proxy, store):
-        proxy.recorder.keeper.store = Store(path, patience=0.1)
+        proxy.listening.keeper.store = Store(path, patience=0.1)
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
@@ -40,13 +40,13 @@ def test_a_locked_store_holds_up_nobody_and_loses_nothing(tmp_path, caplog):
         assert time.monotonic() - began < 3
         time.sleep(0.4)
         assert kept(store) == 0
-        assert "is locked" in proxy.recorder.trouble
+        assert "is locked" in proxy.listening.trouble
         other.execute("ROLLBACK")
         other.close()
         proxy.settle(3)
         assert kept(store) == 3
-        assert proxy.recorder.trouble == ""
-        proxy.recorder.keeper.store.close()
+        assert proxy.listening.trouble == ""
+        proxy.listening.keeper.store.close()
     said = [r.getMessage() for r in caplog.records]
     assert sum("nothing can be kept at the moment" in s for s in said) == 1
     assert any("nothing that waited was lost" in s for s in said)
@@ -67,9 +67,9 @@ def test_a_full_disk_is_waited_out(tmp_path):
         for n in range(4):  # what is written first fits into pages that are there
             assert chat(proxy.url, [user(f"{n} " + "word " * 2000)]) == "one two three"
         deadline = time.monotonic() + 5
-        while "disk is full" not in proxy.recorder.trouble and time.monotonic() < deadline:
+        while "disk is full" not in proxy.listening.trouble and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert "disk is full" in proxy.recorder.trouble
+        assert "disk is full" in proxy.listening.trouble
         assert kept(store) < 4
         room[0] = 10_000
         engine.dispose()
@@ -78,21 +78,21 @@ def test_a_full_disk_is_waited_out(tmp_path):
 
 
 def test_what_waits_is_bounded(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(recording_module, "WAITING", 5_000)
+    monkeypatch.setattr(listening, "WAITING", 5_000)
     caplog.set_level("INFO", "midcourse.proxy")
     path = tmp_path / "a.db"
     with scripted(replies=["one two three"]) as script, recording(script.url, path) as (proxy, store):
-        proxy.recorder.keeper.store = Store(path, patience=0.05)
+        proxy.listening.keeper.store = Store(path, patience=0.05)
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         for n in range(12):
             assert chat(proxy.url, [user(f"{n}")]) == "one two three"
-            assert proxy.recorder.waiting <= 5_000
+            assert proxy.listening.waiting <= 5_000
         other.execute("ROLLBACK")
         other.close()
         proxy.settle(1)
         assert 1 <= kept(store) < 12
-        proxy.recorder.keeper.store.close()
+        proxy.listening.keeper.store.close()
     said = " ".join(r.getMessage() for r in caplog.records)
     assert "passed on and not kept" in said
 

@@ -44,10 +44,10 @@ def test_nothing_is_kept_before_it_is_allowed_and_nothing_after_it_is_taken_back
         time.sleep(0.2)
         assert number(store) == 0
         assert "cat" not in everything(tmp_path / "a.db")
-        client = client_of_key("sk-the-key-of-ada", proxy.recorder.keeper.secret)
+        client = client_of_key("sk-the-key-of-ada", proxy.listening.keeper.secret)
         with store.transaction() as connection:
             consents.allow(connection, "client", client)
-        proxy.recorder.keeper.refresh()
+        proxy.listening.keeper.refresh()
         chat(proxy.url, ASK, headers=ADA)
         proxy.settle(1)
         chat(proxy.url, ASK, headers={**ADA, "Authorization": "Bearer another"})
@@ -167,7 +167,7 @@ def test_time_takes_exchanges_and_open_reviews_and_leaves_steers(tmp_path, tiny_
         steer(proxy)
         [review] = Inbox(store).list()
         accept(store, review, tiny_tokenizer)
-        keeper = proxy.recorder.keeper
+        keeper = proxy.listening.keeper
         assert keeper.let_go(3600) == 0
         assert keeper.let_go(-1) == 2
         assert number(store) == 0

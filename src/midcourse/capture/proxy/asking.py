@@ -27,6 +27,9 @@ class Request:
     """The OpenAI API's own field for who it is."""
     opaque: str = ""
     """What of it is no text, or was told to the model beside the messages: such a prompt cannot be written down."""
+    offered: bool = False
+    """Whether tools were on offer. A chat program may send dozens with every question: while none is called the
+    answer is text like any other, but the model read more than a steer shows."""
     sampler: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -56,11 +59,11 @@ def read_request(route: Route, body: bytes) -> Request | None:
         if not isinstance(prompt, str):
             return None
         opaque = "text behind the place" if given.get("suffix") or given.get("input_suffix") else ""
-        return Request(Asked(route, (Turn("prompt", prompt),)), model, user, opaque, sampler)
+        return Request(Asked(route, (Turn("prompt", prompt),)), model, user, opaque, sampler=sampler)
     messages = given.get("messages")
     if not isinstance(messages, list) or not messages:
         return None
-    opaque = "tools" if given.get("tools") or given.get("functions") else ""
+    opaque, offered = "", bool(given.get("tools") or given.get("functions"))
     turns = []
     for message in messages:
         if not isinstance(message, dict):
@@ -69,7 +72,7 @@ def read_request(route: Route, body: bytes) -> Request | None:
         turns.append(Turn(str(message.get("role")), words))
         opaque = opaque or odd
     prefill = turns.pop().content if len(turns) > 1 and turns[-1].role == "assistant" else ""
-    return Request(Asked(route, tuple(turns), prefill), model, user, opaque, sampler)
+    return Request(Asked(route, tuple(turns), prefill), model, user, opaque, offered, sampler)
 
 
 def _content(message: Mapping[str, Any]) -> tuple[str, str]:

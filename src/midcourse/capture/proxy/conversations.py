@@ -33,6 +33,8 @@ class Remembered:
     """The same by ids, where the server told them."""
     lacks: str = ""
     """What the model saw or wrote that the text does not show; no steer is made of such a text."""
+    offered: bool = False
+    """Whether tools were on offer, here or where the text began."""
 
     @property
     def size(self) -> int:
@@ -47,7 +49,7 @@ class Remembered:
         if self.written.prompt == prompt_of(self.exchange.asked):
             del written["prompt"]
         step = None if self.step is None else self.step.to_dict()
-        more = {"written": written, "follows": self.follows, "step": step, "lacks": self.lacks}
+        more = {"written": written, "follows": self.follows, "step": step, "lacks": self.lacks, "offered": self.offered}
         return {**asdict(self.exchange), **more}
 
     @classmethod
@@ -57,8 +59,9 @@ class Remembered:
         asked = Asked(said["route"], tuple(Turn(**t) for t in said["turns"]), said["prefill"])
         exchange = Exchange(value["id"], asked, value["text"], value["end"], value["at"])
         step = None if value["step"] is None else Step.from_dict(value["step"])
+        offered = value.get("offered", False)  # exchanges of earlier versions do not say
         written = Written.from_dict({"prompt": prompt_of(asked), **value["written"]})
-        return cls(exchange, written, value["follows"], step, value["lacks"])
+        return cls(exchange, written, value["follows"], step, value["lacks"], offered)
 
 
 def steps_to(last: Remembered, before: Mapping[str, Remembered]) -> tuple[Step, ...]:

@@ -1,6 +1,6 @@
 """What is kept of one exchange that was heard: nothing without consent, nothing secret, and a steer where one shows.
 
-Runs in the recorder's thread, one transaction for each request. It knows the store and no connection to anybody.
+Runs in a thread of its own, one transaction for each request. It knows the store and no connection to anybody.
 """
 
 import time
@@ -28,6 +28,7 @@ from midcourse.types import ModelRef
 __all__ = ["Heard", "Keeper"]
 
 _SECRET = "a secret was taken out"
+_OFFERED = "tools were on offer, which the steer does not show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,11 @@ class Keeper:
             new = 0
             for one in seen:
                 exchanges.put(connection, _kept(one.remembered, asker, clean, found))
-                secret = "" if clean == request else _SECRET
+                edited = (known[e.exchange] for e in found.edits if e.exchange in known)
+                offered = _OFFERED if one.remembered.offered or any(r.offered for r in edited) else ""
+                doubt = offered if clean == request else _SECRET
                 for proposal in one.proposals:
-                    new += self._propose(connection, proposal, asker, clean, found, secret, heard.at)
+                    new += self._propose(connection, proposal, asker, clean, found, doubt, heard.at)
             return new
 
         new = self.store.write(work)

@@ -1,7 +1,7 @@
 """What one more exchange adds to what is remembered, and the steers that it makes plain.
 
 Pure: the request, the answer and the earlier exchanges go in. Where the model saw or wrote what the text does not show
-(thinking, tools, images), no steer is made. It knows no consent and no store.
+(thinking, calls of tools, images), no steer is made. It knows no consent and no store.
 """
 
 from collections.abc import Mapping
@@ -73,7 +73,8 @@ def notice(
             exchange.end == "stop",
         )
     lacks = choice.hidden or request.opaque or (follows.lacks if follows else "")
-    remembered = Remembered(exchange, written, follows.exchange.id if follows else None, step, lacks)
+    offered = request.offered or (follows is not None and follows.offered)
+    remembered = Remembered(exchange, written, follows.exchange.id if follows else None, step, lacks, offered)
     finished, unmade = _finished(found, asked, before)
     if follows and not rows and _edits(found, follows):
         unmade = "the client changed more than the person"

@@ -11,14 +11,14 @@ from rich.console import Console
 
 from midcourse.capture.proxy.fields import Fields, Kind
 from midcourse.capture.proxy.passing import Passing
-from midcourse.capture.proxy.recorder import Recorder
+from midcourse.capture.proxy.listening import Listening
 from midcourse.capture.proxy.upstream import Upstream
 from midcourse.errors import InputError
 
 __all__ = ["SETTINGS", "announce", "bind", "named", "read_days", "say", "serve"]
 
 SWITCH = 0.0005
-"""Seconds after which the recorder's thread lets a waiting stream go first; Python's own 5 ms would be felt."""
+"""Seconds after which the recording thread lets a waiting stream go first; Python's own 5 ms would be felt."""
 SETTINGS = {
     "access_log": False,
     "log_level": "critical",  # an answer that broke off is told by ourselves
@@ -48,10 +48,10 @@ def read_days(said: str) -> float | None:
 
 
 def announce(
-    recorder: Recorder, upstream: Upstream, store: str, retain: str, fields: Sequence[str], told: str
+    listening: Listening, upstream: Upstream, store: str, retain: str, fields: Sequence[str], told: str
 ) -> list[str]:
     """What a proxy will do, in sentences for whoever starts it."""
-    allowed = recorder.keeper.consents
+    allowed = listening.keeper.consents
     lines = [f"Everything is passed on to {upstream.url}."]
     if not allowed:
         lines.append("Nothing is kept: nobody has allowed it. `midcourse proxy allow --help` says how.")
@@ -64,7 +64,7 @@ def announce(
     days = "until it is purged" if retain == "forever" else f"for {retain}"
     lines.append(f"Where: {store}, {days}; accepted steers stay until they are purged.")
     lines.append("Never kept: keys, names, addresses, what looks like a secret, requests with X-Steer-Capture: off.")
-    if recorder.keeper.accept_certain:
+    if listening.keeper.accept_certain:
         lines.append("Steers that are certain train without being looked at (--accept certain); others wait.")
     else:
         lines.append("Nothing trains before somebody accepts it: midcourse proxy inbox.")

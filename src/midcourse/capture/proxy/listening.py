@@ -21,7 +21,7 @@ from midcourse.capture.proxy.passing import Call, Hearing
 from midcourse.capture.proxy.upstream import Header
 from midcourse.errors import StoreError
 
-__all__ = ["Recorder"]
+__all__ = ["Listening"]
 
 log = logging.getLogger("midcourse.proxy")
 WAITING = 64_000_000
@@ -33,7 +33,7 @@ TOLD = 100
 """Clients whose names are put into the log."""
 
 
-class Recorder:
+class Listening:
     """The listener of a proxy."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Recorder:
         self._lost = 0
         self._told: set[str] = set()
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="listening", daemon=True)
 
     # -- listening -------------------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class Recorder:
 class _Hearing:
     """One request that is listened to."""
 
-    recorder: Recorder
+    listening: Listening
     asker: Asker
     route: Route
     kind: Kind
@@ -189,7 +189,7 @@ class _Hearing:
 
     def asked(self, body: bytes, headers: list[Header]) -> tuple[bytes, list[Header]]:
         self.body = body
-        fields = self.recorder.fields.get(self.kind)
+        fields = self.listening.fields.get(self.kind)
         if fields is None:
             return body, headers
         sent, self.stripper = fields.added(body)
@@ -223,7 +223,7 @@ class _Hearing:
     def ended(self, end: End) -> None:
         if self.reader is not None:
             heard = Heard(self.asker, self.route, self.body, self.reader, end, self.asked_at, time.time())
-            self.recorder.take(heard)
+            self.listening.take(heard)
 
 
 def _place(error: Exception) -> str:
