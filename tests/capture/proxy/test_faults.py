@@ -203,3 +203,20 @@ def started(upstream: str, path) -> tuple[subprocess.Popen, str]:
         assert process.poll() is None, said
         time.sleep(0.05)
     raise AssertionError(said)
+
+
+def test_a_silent_server_is_waited_for_and_nobody_else_waits(tmp_path):
+    with scripted(replies=["one two three four"], fault="stalls") as script:
+        script.go.clear()
+        with recording(script.url, tmp_path / "a.db") as (proxy, store):
+            got: list[str] = []
+            waiting = threading.Thread(target=lambda: got.append(chat(proxy.url, [user("1")])))
+            waiting.start()
+            for _ in range(3):
+                assert httpx.get(f"{proxy.url}/v1/models", timeout=2).status_code == 200
+            assert kept(store) == 0
+            assert waiting.is_alive()
+            script.go.set()
+            waiting.join(10)
+            assert got == ["one two three four"]
+            proxy.settle(1)
