@@ -61,8 +61,8 @@ def proxy(url: str, variant: str, store: str) -> None:
     from midcourse.capture.proxy import serving
     from midcourse.capture.proxy.fields import FIELDS
     from midcourse.capture.proxy.keeping import Keeper
-    from midcourse.capture.proxy.passing import Passing
     from midcourse.capture.proxy.listening import Listening
+    from midcourse.capture.proxy.passing import Passing
     from midcourse.capture.proxy.upstream import Upstream
     from midcourse.store import Store, consents
 

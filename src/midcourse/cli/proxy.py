@@ -89,8 +89,8 @@ def proxy(
     except ImportError as error:
         raise MissingExtra.of("studio", "`midcourse proxy`") from error
     from midcourse.capture.proxy.keeping import Keeper
-    from midcourse.capture.proxy.passing import Passing
     from midcourse.capture.proxy.listening import Listening
+    from midcourse.capture.proxy.passing import Passing
     from midcourse.capture.proxy.upstream import Upstream
     from midcourse.store import Store, consents
 

@@ -9,8 +9,8 @@ import httpx
 import uvicorn
 
 from midcourse.capture.proxy.keeping import Keeper
-from midcourse.capture.proxy.passing import Passing
 from midcourse.capture.proxy.listening import Listening
+from midcourse.capture.proxy.passing import Passing
 from midcourse.capture.proxy.serving import SETTINGS, bind
 from midcourse.capture.proxy.upstream import Upstream
 from midcourse.store import Store, consents

@@ -10,8 +10,8 @@ import uvicorn
 from rich.console import Console
 
 from midcourse.capture.proxy.fields import Fields, Kind
-from midcourse.capture.proxy.passing import Passing
 from midcourse.capture.proxy.listening import Listening
+from midcourse.capture.proxy.passing import Passing
 from midcourse.capture.proxy.upstream import Upstream
 from midcourse.errors import InputError
 
