@@ -4,7 +4,8 @@ python benchmarks/proxy.py [--streams 1,50,200] [--tokens 100] [--pace 20] [--js
 
 A scripted server sends each token with the time at which it was sent; the client takes the time at which it arrives.
 Both use the machine's one monotonic clock. Server, proxy and client are processes of their own; on a machine with fewer
-free cores than three they wait for each other, and the figures say more about the machine than about the proxy.
+free cores than three they wait for each other, and the figures say more about the machine than about the proxy. The
+processor time that the proxy takes for a token is printed beside: where many pieces are read at once it is less.
 """
 
 import argparse
