@@ -221,7 +221,7 @@ class SteerConfig(TrainingArguments):
         self.remove_unused_columns = False
         if "RANK" in os.environ and not torch.accelerator.is_available():
             self.use_cpu = True  # left to itself, accelerate lets several processes of a machine without GPUs run apart
-        if self.ddp_find_unused_parameters is None:
+        if getattr(self, "ddp_find_unused_parameters", None) is None:
             self.ddp_find_unused_parameters = False  # of several processes each uses the whole adapter in every pass
         chosen: Any = getattr(self, "eval_strategy", "no")
         if self.max_drift is not None and str(getattr(chosen, "value", chosen)) == "no":

@@ -60,7 +60,7 @@ class DevDrift:
             for (row, sources, base), counts in ranks.rounds([*self.rows], spare):
                 with memory_named(row.trees, otherwise=READING):
                     policy = logits_at(model, row, sources, path).float().log_softmax(1)
-                if counts:
+                if counts and base is not None:
                     total += float((base.exp() * (base - policy)).sum())
                     count += len(sources)
         total, count = ranks.summed({"": (total, count)})[""]

@@ -43,8 +43,8 @@ def trained_state(model: Any) -> dict[str, Tensor]:
     return {name: _whole(p) for name, p in model.named_parameters() if p.requires_grad}
 
 
-def _whole(value: Tensor) -> Tensor:
-    whole: Tensor = value.detach().full_tensor() if isinstance(value, DTensor) else value.detach()
+def _whole(value: Any) -> Tensor:
+    whole: Tensor = value.full_tensor().detach() if isinstance(value, DTensor) else value.detach()
     return whole.cpu()
 
 
@@ -88,7 +88,7 @@ def load_optimizer(model: Any, optimizer: Any, file: Path) -> None:
     state = torch.load(file, map_location="cpu", weights_only=True)
     names = _names(model, optimizer)
     groups = [{**g, "params": [names[i] for i in g["params"]]} for g in state["param_groups"]]
-    named = {"state": {names[i]: s for i, s in state["state"].items()}, "param_groups": groups}
+    named: dict[str, Any] = {"state": {names[i]: s for i, s in state["state"].items()}, "param_groups": groups}
     set_optimizer_state_dict(model, optimizer, named, options=StateDictOptions(full_state_dict=True))
 
 
