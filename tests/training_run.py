@@ -29,6 +29,7 @@ def trainer(
 ) -> SteerTrainer:
     """Nine trajectories, a random model of two layers, four threads of nothing: milliseconds a step."""
     defaults = {"use_cpu": True, "disable_tqdm": True, "num_train_epochs": 2, "learning_rate": 1e-2, "logging_steps": 3}
+    defaults |= {"per_device_train_batch_size": 4}
     return SteerTrainer(
         growing.tiny_model().to(dtype),
         SteerConfig(output_dir=output_dir, **{**defaults, **settings}),

@@ -159,10 +159,10 @@ def test_what_the_store_refuses_has_not_happened():
     class Full(Store):
         full = False
 
-        def _write(self):
+        def write(self, work, **how):
             if self.full:
                 raise OSError("disk full")
-            return super()._write()
+            return super().write(work, **how)
 
     with Full("sqlite://") as store:
         d = draft(" You should go home.", store=store)

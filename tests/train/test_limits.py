@@ -70,6 +70,7 @@ def test_a_full_disk_leaves_checkpoints_and_store_and_the_run_goes_on(base: Path
     with Store(store) as opened:
         opened.add_many(join(rows, tokenizer, source="t")[0])
     settings = [store, "--model", base, "--output_dir", out, "--save_total_limit", 50, "--lora_r", 16]
+    settings += ["--per_device_train_batch_size", 3]
     said = one_sentence(train(*settings, "--num_train_epochs", 12))
     newest = newest_complete(out)
     assert newest is not None

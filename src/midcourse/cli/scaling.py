@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from midcourse.cli.planning import size
 from midcourse.errors import InputError, MissingExtra
 
 __all__ = ["plan"]
@@ -25,7 +24,7 @@ def plan(
     trunk: Annotated[int, typer.Option(min=2, help="Tokens of a text that was kept.")] = 2048,
     forks: Annotated[int, typer.Option(min=0, help="Steers in a text.")] = 20,
     branch: Annotated[int, typer.Option(min=1, help="Tokens of a rejected side.")] = 64,
-    epochs: Annotated[float, typer.Option(min=0, help="Passes.")] = 6,
+    epochs: Annotated[float, typer.Option(min=0, help="Passes.")] = 4,
     max_tokens: Annotated[int, typer.Option("--max_tokens", min=16, help="Most tokens of a packed row.")] = 2048,
     lora_r: Annotated[int, typer.Option("--lora_r", min=0, help="Rank of the adapter; 0 trains all weights.")] = 16,
     checkpointing: Annotated[bool, typer.Option(help="Recompute activations in the backward pass.")] = True,
@@ -43,6 +42,7 @@ def plan(
         midcourse plan --model runs/mine/config.json --gpus 2 --gpu rtx4090 --load_in_4bit
     """
     try:
+        from midcourse.cli.planning import size
         from midcourse.workflows.scale import GPUS, Forked, Shape, Training, reckon
 
         shape = Shape.of(model, rank=lora_r or None)

@@ -132,6 +132,12 @@ class SteerTrainer(Trainer):
         )
         self.model_accepts_loss_kwargs = True
         self.ranks = Ranks.here(lockstep=self.is_fsdp_enabled)
+        self._check_ranks()
+        self._fresh = True
+        self._idle = Row.of([min(self.data.trees, key=len)])
+        self._starts_at_zero = not was_trained(self.model)
+
+    def _check_ranks(self) -> None:
         if self.ranks.count != self.accelerator.num_processes:
             raise InputError(
                 f"torch.distributed has {self.ranks.count} processes and accelerate {self.accelerator.num_processes}. "
@@ -147,9 +153,6 @@ class SteerTrainer(Trainer):
         # Constant in these models; told so, DDP does not send them round in every pass, of which ranks may make unequal
         # numbers where each branch has its own.
         self.model._ddp_params_and_buffers_to_ignore = [name for name, _ in self.model.named_buffers()]
-        self._fresh = True
-        self._idle = Row.of([min(self.data.trees, key=len)])
-        self._starts_at_zero = not was_trained(self.model)
 
     def create_accelerator_and_postprocess(self) -> None:
         """Weights are sharded on CPUs too where that is asked for."""
