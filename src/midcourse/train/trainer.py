@@ -446,7 +446,7 @@ class SteerTrainer(Trainer):
         self.ranks.wait()
 
     def _save_weights(self, folder: str | None) -> None:
-        if self.ranks.lockstep and hasattr(self.model, "peft_config"):
+        if self.ranks.lockstep:
             self._save(folder, state_dict=sharded.trained_state(self.model))
         else:
             super().save_model(folder, _internal_call=True)
