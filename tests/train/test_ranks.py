@@ -11,7 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from midcourse.errors import InputError
 from midcourse.train.ranks import Ranks, dealt
+from midcourse.train.sharded import check
 
 RUN = Path(__file__).parents[1] / "ranks_run.py"
 COMMON = {"num_train_epochs": 3, "eval_strategy": "epoch", "max_drift": 1e-4}
@@ -93,13 +95,19 @@ def test_by_branches_they_are_too(one: dict, tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fsdp", [False, True], ids=["ddp", "fsdp"])
-def test_all_weights_and_a_mix_of_text(tmp_path: Path, fsdp: bool):
+def test_all_weights_and_a_mix_of_text(tmp_path: Path):
     settings = {"use_peft": False, "learning_rate": 1e-3, "texts": 4, "mix": "text=0.3"}
     alone = run(tmp_path / "one", 1, per_device_train_batch_size=4, **settings)
-    settings |= {"fsdp": True} if fsdp else {}
     # The step of a weight with almost no gradient is decided by rounding.
     assert_same(alone, run(tmp_path / "two", 2, per_device_train_batch_size=2, **settings), tolerance=1e-3)
+
+
+def test_what_cannot_lie_in_shards_is_refused():
+    check("packed", adapter=True)
+    with pytest.raises(InputError, match="runs by branches"):
+        check("branches", adapter=True)
+    with pytest.raises(InputError, match="Train an adapter, or all weights without --fsdp"):
+        check("packed", adapter=False)
 
 
 @pytest.mark.slow

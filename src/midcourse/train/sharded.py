@@ -21,7 +21,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from midcourse.errors import InputError
 
-__all__ = ["load_optimizer", "load_weights", "optimizer_state", "shard_on_cpu", "trained_state"]
+__all__ = ["check", "load_optimizer", "load_weights", "optimizer_state", "shard_on_cpu", "trained_state"]
 
 
 def shard_on_cpu(accelerator: Any, plugin: dict[str, Any] | None) -> None:
@@ -36,6 +36,28 @@ def shard_on_cpu(accelerator: Any, plugin: dict[str, Any] | None) -> None:
     """
     accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin(**(plugin or {}))
     accelerator.state.distributed_type = DistributedType.FSDP
+
+
+def check(path: str, *, adapter: bool) -> None:
+    """Whether a run can have its weights in shards.
+
+    Args:
+        path: The forward path.
+        adapter: Whether an adapter is trained, not all weights.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if path != "packed":
+        raise InputError(
+            f"weights in shards (--fsdp) need the forward path packed, but this model runs by {path}, which makes "
+            "unequal numbers of passes. Train it without --fsdp"
+        )
+    if not adapter:
+        raise InputError(
+            "weights in shards (--fsdp) go with an adapter: with --use_peft false the optimizer of a sharded model "
+            "cannot be kept in a checkpoint. Train an adapter, or all weights without --fsdp"
+        )
 
 
 def trained_state(model: Any) -> dict[str, Tensor]:

@@ -144,11 +144,7 @@ class SteerTrainer(Trainer):
                 "Make the SteerConfig once in each process, after the launcher has set RANK and WORLD_SIZE"
             )
         if self.ranks.lockstep:
-            if self.forward_path != "packed":
-                raise InputError(
-                    f"weights in shards (--fsdp) need the forward path packed, but this model runs by "
-                    f"{self.forward_path}, which makes unequal numbers of passes. Train it without --fsdp"
-                )
+            sharded.check(self.forward_path, adapter=hasattr(self.model, "peft_config"))
             has_plain_head(self.model)  # tried while the weights are whole
         # Constant in these models; told so, DDP does not send them round in every pass, of which ranks may make unequal
         # numbers where each branch has its own.
