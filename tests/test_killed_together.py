@@ -270,7 +270,11 @@ def test_killed_together_nothing_is_lost(tmp_path: Path) -> None:
                     kills[worker.name] += worker.kill()
                 with Store(site.store, create=False) as store:
                     assert store.verify() == [], f"kill {n}"
-            wait_for(lambda: bool(site.trained), workers, 300)
+            while not any(site.trained):  # until one that was killed has gone on to its end
+                ran, trainer = len(site.trained), workers[3]
+                wait_for(lambda: trainer.at_work, workers, 300)
+                kills["train"] += trainer.kill()
+                wait_for(lambda ran=ran: len(site.trained) > ran, workers, 300)
         finally:
             site.look()
             site.over.set()
