@@ -255,7 +255,8 @@ def test_killed_together_nothing_is_lost(tmp_path: Path) -> None:
     kills: Counter[str] = Counter()
     with scripted(replies=[REPLY]) as script:
         site = Site(tmp_path, script.url)
-        workers = [Importer(site, "import"), Studio(site, "studio"), Proxy(site, "proxy"), Trainer(site, "train")]
+        trainer = Trainer(site, "train")
+        workers: list[Worker] = [Importer(site, "import"), Studio(site, "studio"), Proxy(site, "proxy"), trainer]
         workers[0].start()
         wait_for(lambda: bool(site.imported), workers, 120)  # training needs something to train on
         for worker in workers[1:]:
@@ -271,7 +272,7 @@ def test_killed_together_nothing_is_lost(tmp_path: Path) -> None:
                 with Store(site.store, create=False) as store:
                     assert store.verify() == [], f"kill {n}"
             while not any(site.trained):  # until one that was killed has gone on to its end
-                ran, trainer = len(site.trained), workers[3]
+                ran = len(site.trained)
                 wait_for(lambda: trainer.at_work, workers, 300)
                 kills["train"] += trainer.kill()
                 wait_for(lambda ran=ran: len(site.trained) > ran, workers, 300)
