@@ -20,7 +20,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PLOTS = ROOT / "docs" / "plots"
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
 """Told apart by colour-blind readers too (Okabe and Ito)."""
-EVALUATED = {"demo": "max_drift 0.01", "demo_no_budget": "no max_drift"}
+EVALUATED = {"demo_four": "max_drift 0.01", "demo_no_budget": "no max_drift"}
 
 
 def load(name: str) -> dict[str, Any]:
