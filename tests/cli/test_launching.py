@@ -12,18 +12,8 @@ import pytest
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-import model_folder
 from midcourse.cli import app
 from midcourse.cli.launching import without
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("desk")
-    model_folder.save_model(home / "tiny")
-    lines = [{"prompt": f"Q{i}: ", "prefix": "It is quite", "rejected": " bad", "chosen": " good"} for i in range(12)]
-    (home / "my.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return home
 
 
 def words(desk: Path, out: str, *more: str) -> list[str]:

@@ -8,18 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import model_folder
 from midcourse.cli import app
 from midcourse.cli.planning import duration, size
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("desk")
-    model_folder.save_model(home / "tiny")
-    lines = [{"prompt": f"Q{i}: ", "prefix": "It is quite", "rejected": " bad", "chosen": " good"} for i in range(12)]
-    (home / "my.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return home
 
 
 def run(desk: Path, *words: str, code: int = 0) -> Result:

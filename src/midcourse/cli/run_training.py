@@ -23,7 +23,7 @@ from midcourse.train.mix import parse_mix
 from midcourse.train.precision import resolved_dtype
 from midcourse.train.progress import ProgressFile
 from midcourse.types import Trajectory
-from midcourse.workflows.plan import make_plan
+from midcourse.workflows.plan import make_plan, steps_of
 
 _SHARE_OF_WEIGHTS = 0.6
 """Of a GPU's memory: a base that takes more leaves too little for activations and is held in shards."""
@@ -66,7 +66,7 @@ def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_
         if not as_json:
             _tell(trainer.examples, trainer.dev, console)
             _tell_more(trainer, console)
-            _tell_steps(trainer, console)
+            _tell_steps(trainer, console, processes)
         with console.status("Running some rows of it"):
             made = make_plan(trainer, processes=processes)
     show(made, as_json=as_json)
@@ -195,18 +195,15 @@ def _tell_more(trainer: SteerTrainer, console: Console) -> None:
             )
 
 
-def _tell_steps(trainer: SteerTrainer, console: Console) -> None:
+def _tell_steps(trainer: SteerTrainer, console: Console, processes: int = 1) -> None:
     """A word where the run is too short to teach: a hundred steers in one long text are one step a pass."""
-    args = trainer.args
     texts = len(trainer.a_pass())
-    a_step = args.train_batch_size * args.gradient_accumulation_steps * max(1, args.world_size)
-    a_pass = math.ceil(texts / a_step)
-    steps = args.max_steps if args.max_steps > 0 else math.ceil(a_pass * args.num_train_epochs)
+    a_pass, steps = steps_of(trainer, processes)
     if steps < _FEW_STEPS:
         console.print(
             f"[yellow]Only {steps} step{'s' if steps > 1 else ''}:[/] {texts} text{'s' if texts > 1 else ''} by "
-            f"{a_step} a step. An adapter hardly moves in so few; --num_train_epochs {math.ceil(_FEW_STEPS / a_pass)} "
-            f"makes it {_FEW_STEPS}"
+            f"{trainer.examples_a_step * processes} a step. An adapter hardly moves in so few; --num_train_epochs "
+            f"{math.ceil(_FEW_STEPS / a_pass)} makes it {_FEW_STEPS}"
         )
 
 

@@ -63,7 +63,7 @@ def train(
 
         midcourse train midcourse.db --output_dir runs/mine --processes 4
         midcourse train midcourse.db --output_dir runs/mine --processes 4 --fsdp true
-        accelerate launch --num_processes 4 -m midcourse train midcourse.db --output_dir runs/mine
+        accelerate launch --multi_gpu --num_processes 4 -m midcourse train midcourse.db --output_dir runs/mine
 
     --fsdp true holds a shard of the weights on each process; docs/many-gpus.md has more.
 

@@ -218,7 +218,7 @@ class SteerTrainer(Trainer):
     def _restore(self, state: dict[str, Any]) -> None:
         """Go on with λ and the mix of a checkpoint."""
         self.retain_weight = state["retain_weight"]
-        self._keep_step(state.get("examples_a_step", self._examples_a_step))
+        self._keep_step(state.get("examples_a_step", self.examples_a_step))
         if state.get("mix", []) != self._mixed():
             raise InputError(
                 f"the mix is not the one of the checkpoint: {state.get('mix', [])} then, {self._mixed()} now. Go on "
@@ -226,13 +226,14 @@ class SteerTrainer(Trainer):
             )
 
     @property
-    def _examples_a_step(self) -> int:
+    def examples_a_step(self) -> int:
+        """Trajectories of one optimizer step, over all micro-steps and ranks."""
         each: int = self.args.train_batch_size * self.args.gradient_accumulation_steps
         return each * self.ranks.count
 
     def _keep_step(self, examples: int) -> None:
         """As many examples an optimizer step as before: the steps of a checkpoint are counted in them."""
-        if examples == self._examples_a_step:
+        if examples == self.examples_a_step:
             return
         each, rest = divmod(examples, self.args.train_batch_size * self.ranks.count)
         if rest:
@@ -250,7 +251,7 @@ class SteerTrainer(Trainer):
         order = self._order()
         if order is None:
             return {}
-        size = self._examples_a_step
+        size = self.examples_a_step
         per_pass = -(-len(order) // size)
         epoch, steps = divmod(self.state.global_step, per_pass)
         return order.position(epoch, min(steps * size, len(order)))
@@ -415,7 +416,7 @@ class SteerTrainer(Trainer):
     def _commit(self, written: Path, final: Path) -> None:
         self.state.save_to_json(str(written / "trainer_state.json"))
         state = {"retain_weight": self.retain_weight, "mix": self._mixed(), "drawn": self._position()}
-        (written / _STATE).write_text(json.dumps({**state, "examples_a_step": self._examples_a_step}))
+        (written / _STATE).write_text(json.dumps({**state, "examples_a_step": self.examples_a_step}))
         self._record(written)
         checkpoint.commit(written, final)
         checkpoint.prune(final.parent, self.args.save_total_limit, self.state.best_model_checkpoint)

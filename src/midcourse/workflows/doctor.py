@@ -171,7 +171,7 @@ def check_memory() -> Iterator[Finding]:
     if free is None:
         yield Finding("memory", "note", "unknown on this system", "if training runs out of it, lower --max_tokens")
     elif free < LITTLE_MEMORY:
-        mend = "close other programs, or train with a smaller --max_tokens and --gradient_checkpointing"
+        mend = "close other programs, or train with a smaller --max_tokens and --activation_checkpointing true"
         yield Finding("memory", "note", f"{free / 1e9:.1f} GB available", mend)
     else:
         yield Finding("memory", "ok", f"{free / 1e9:.1f} GB available")

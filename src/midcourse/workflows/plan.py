@@ -16,7 +16,7 @@ from midcourse.tree.pack import Row, pack
 from midcourse.tree.token_tree import TokenTree
 from midcourse.workflows.calibrate import Speed, body_parameters, measure, row_flops
 
-__all__ = ["Plan", "Seconds", "make_plan"]
+__all__ = ["Plan", "Seconds", "make_plan", "steps_of"]
 
 _ENTRY = 12
 """Bytes that one of the reference's likeliest tokens takes: id and log-probability."""
@@ -84,6 +84,13 @@ class Plan:
         return {**asdict(self), "token_ratio": self.token_ratio, "seconds": seconds}
 
 
+def steps_of(trainer: SteerTrainer, processes: int = 1) -> tuple[int, int]:
+    """Optimizer steps of a pass, and of the run, shared by so many processes more."""
+    args = trainer.args
+    a_pass = math.ceil(len(trainer.a_pass()) / (trainer.examples_a_step * processes))
+    return a_pass, args.max_steps if args.max_steps > 0 else math.ceil(a_pass * args.num_train_epochs)
+
+
 def make_plan(trainer: SteerTrainer, speed: Speed | None = None, processes: int = 1) -> Plan:
     """Count what a trainer would do, and reckon time and memory.
 
@@ -95,11 +102,8 @@ def make_plan(trainer: SteerTrainer, speed: Speed | None = None, processes: int 
     speed = speed or measure(trainer)
     trees = trainer.a_pass()
     dev = _dev(trainer)
-    args = trainer.args
     rows = list(_rows(trainer, trees))
-    batches = -(-len(trees) // (args.per_device_train_batch_size * processes))
-    per_epoch = max(1, -(-batches // args.gradient_accumulation_steps))
-    steps = args.max_steps if args.max_steps > 0 else int(-(-per_epoch * args.num_train_epochs // 1))
+    per_epoch, steps = steps_of(trainer, processes)
     largest = max(trees, key=len)
     return Plan(
         trees=len(trees),
