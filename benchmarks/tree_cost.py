@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from midcourse.tree.token_tree import Pair, TokenTree, _ends
+from midcourse.workflows.arithmetic import forward_flops
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class Shape:
 
     def flops(self, tokens: float, pairs: float, labels: float) -> float:
         """Of one forward pass; the others are multiples of it on all sides."""
-        return 2 * self.body * tokens + 4 * self.attention * pairs + 2 * self.head * labels
+        return forward_flops(
+            body=self.body, attended=self.attention, vocabulary=self.head, tokens=tokens, pairs=pairs, positions=labels
+        )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from midcourse.train import SteerTrainer
 from midcourse.train.batch import run_row, totals
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree, restrict
+from midcourse.workflows.arithmetic import body_parameters, forward_flops
 
 __all__ = ["Fit", "Speed", "measure", "row_flops"]
 
@@ -62,9 +63,7 @@ class Speed:
 
 
 def row_flops(config: Any, parameters: int, row: Row) -> float:
-    """Multiplications and additions of a forward pass: weights, visible pairs of attention, logits that are read.
-
-    2·P·T + 4·n_heads·d_head·layers·(visible pairs) + 2·d·V·(positions read).
+    """Multiplications and additions of a forward pass over a row, see `forward_flops`.
 
     Args:
         config: Of the model.
@@ -76,14 +75,14 @@ def row_flops(config: Any, parameters: int, row: Row) -> float:
     pairs = float((row.position + 1).sum())
     read = [i for t, o in zip(row.trees, row.offsets, strict=True) for i in (t.labels + o, t.retained + o)]
     positions = len(np.unique(row.parent[np.concatenate(read)])) if read else 0
-    attention = 4.0 * text.num_attention_heads * head * text.num_hidden_layers * pairs
-    return float(2.0 * parameters * len(row) + attention + 2.0 * text.hidden_size * text.vocab_size * positions)
-
-
-def body_parameters(model: Any) -> int:
-    """Weights that every token passes through: matrices other than embeddings and head."""
-    outside = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings()) if m is not None}
-    return sum(p.numel() for p in model.parameters() if p.dim() >= 2 and id(p) not in outside)
+    return forward_flops(
+        body=parameters,
+        attended=text.num_attention_heads * head * text.num_hidden_layers,
+        vocabulary=text.hidden_size * text.vocab_size,
+        tokens=len(row),
+        pairs=pairs,
+        positions=positions,
+    )
 
 
 def measure(trainer: SteerTrainer, clock: Callable[[], float] = time.perf_counter) -> Speed:

@@ -14,7 +14,8 @@ import torch
 from midcourse.train import SteerTrainer
 from midcourse.tree.pack import Row, pack
 from midcourse.tree.token_tree import TokenTree
-from midcourse.workflows.calibrate import Speed, body_parameters, measure, row_flops
+from midcourse.workflows.arithmetic import body_parameters
+from midcourse.workflows.calibrate import Speed, measure, row_flops
 
 __all__ = ["Plan", "Seconds", "make_plan", "steps_of"]
 

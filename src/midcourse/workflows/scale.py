@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from midcourse.errors import InputError
+from midcourse.workflows.arithmetic import body_parameters, forward_flops
 
 __all__ = [
     "GPUS",
@@ -131,7 +132,7 @@ class Shape:
         parameters = sum(p.numel() for p in laid_out.parameters())
         return cls(
             parameters=parameters,
-            body=sum(p.numel() for p in laid_out.parameters() if p.dim() >= 2 and id(p) not in ends),
+            body=body_parameters(laid_out),
             trained=parameters if rank is None else sum(rank * (m.in_features + m.out_features) for m in linear),
             layers=text.num_hidden_layers,
             hidden=text.hidden_size,
@@ -190,8 +191,14 @@ class Forked:
 
 def flops(shape: Shape, tree: Forked) -> float:
     """Multiplications and additions of a forward pass over a tree whose every token is read."""
-    attention = 4.0 * shape.heads * shape.head * shape.layers * tree.visible
-    return 2.0 * shape.body * tree.tokens + attention + 2.0 * shape.hidden * shape.vocabulary * tree.tokens
+    return forward_flops(
+        body=shape.body,
+        attended=shape.heads * shape.head * shape.layers,
+        vocabulary=shape.hidden * shape.vocabulary,
+        tokens=tree.tokens,
+        pairs=tree.visible,
+        positions=tree.tokens,
+    )
 
 
 def passes(training: Training) -> float:
