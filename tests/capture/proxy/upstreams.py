@@ -66,7 +66,7 @@ def handler(script: Script):
         def say(self, status: int, body: dict | bytes, kind: str = "application/json", **more: str):
             raw = body if isinstance(body, bytes) else json.dumps(body).encode()
             if script.packed and kind == "application/json":
-                raw, more = gzip.compress(raw), {**more, "Content-Encoding": "gzip"}
+                raw, more = gzip.compress(raw, mtime=0), {**more, "Content-Encoding": "gzip"}
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(raw)))
