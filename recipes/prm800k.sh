@@ -26,7 +26,7 @@ fi
 midcourse import prm800k "$file" --store "$out/prm800k.db"
 for loss in fork sft; do
   midcourse train "$out/prm800k.db" --output_dir "$out/$loss" --loss_type "$loss" \
-    --num_train_epochs "${EPOCHS:-1}" --per_device_train_batch_size 4 --max_drift 0.01 --dtype "$dtype"
+    --num_train_epochs "${EPOCHS:-1}" --per_device_train_batch_size 4 --max_drift 0.01 --drift_looks 0 --dtype "$dtype"
 done
 midcourse eval "$out/prm800k.db" --adapter "$out/fork" --adapter "$out/sft" --samples "${SAMPLES:-2}" \
   --dtype "$dtype" --output_dir "$out/report"

@@ -16,7 +16,6 @@ from growing import Growing, random_trajectory, tiny_model
 from midcourse.errors import InputError, ModelError, TokenizerMismatch
 from midcourse.objective import all_losses
 from midcourse.train import SteerConfig, SteerTrainer
-from midcourse.train.drift import adapted
 from midcourse.types import Trajectory
 from training_run import tokenizer, trainer, weights
 
@@ -154,14 +153,6 @@ def test_nothing_to_train_on_is_said(tmp_path: Path):
 def test_settings_are_checked(tmp_path: Path, name: str, value: object):
     with pytest.raises(InputError, match=name):
         SteerConfig(output_dir=str(tmp_path), **{name: value})
-
-
-def test_lambda_answers_to_drift_within_bounds():
-    assert adapted(5, 5, drift=0.02, budget=0.01) == pytest.approx(7.5)
-    assert adapted(5, 5, drift=0.001, budget=0.01) == pytest.approx(4)
-    assert adapted(5, 5, drift=0.008, budget=0.01) == 5
-    assert adapted(320, 5, drift=1, budget=0.01) == 320
-    assert adapted(0, 0, drift=1, budget=0.01) > 0
 
 
 def _wait_for(path: Path, child: subprocess.Popen, seconds: float = 300) -> None:

@@ -17,7 +17,7 @@ __all__ = ["SteerConfig"]
 _NUMBERS = (
     *("beta", "decay", "first_token_weight", "label_smoothing", "displacement_guard", "simpo_gamma", "segment_weight"),
     *("window", "rejected_window", "sft_weight", "retain_weight", "retain_margin", "retain_top_k", "text_weight"),
-    *("resumed_tokens", "max_drift", "max_tokens", "logits_memory", "lora_r", "lora_alpha"),
+    *("resumed_tokens", "max_drift", "drift_looks", "max_tokens", "logits_memory", "lora_r", "lora_alpha"),
     *("learning_rate", "num_train_epochs"),
 )
 _BY_LOSS = ("beta", "decay", "retain_weight", "label_smoothing", "displacement_guard")
@@ -101,7 +101,12 @@ class SteerConfig(TrainingArguments):
     max_drift: float | None = _setting(
         None,
         "Adapt λ so that drift/kl_retained on the dev part stays below this many nats per token. It is looked at "
-        "whenever the dev part is evaluated, by default after each pass: in a run of one pass set eval_steps.",
+        "whenever the dev part is evaluated; see drift_looks.",
+    )
+    drift_looks: int = _setting(
+        8,
+        "Under max_drift the dev part is evaluated after each pass and this often in a run, at least ten steps apart, "
+        "so that λ can answer in a single pass too. With another eval_strategy than 'epoch' that strategy alone counts.",
     )
     max_tokens: int = _setting(2048, "Most tokens of one packed row; bounds memory, never changes the gradient.")
     logits_memory: int = _setting(512, "Most MB of logits held at a time; bounds memory, never changes the gradient.")
@@ -198,6 +203,7 @@ class SteerConfig(TrainingArguments):
             "retain_top_k": (self.retain_top_k >= 64, "at least 64"),
             "retain_weight": (settings.retain_weight >= 0, "at least 0"),
             "max_drift": (self.max_drift is None or self.max_drift > 0, "above 0, or left out"),
+            "drift_looks": (self.drift_looks >= 0, "at least 0"),
             "logits_memory": (self.logits_memory >= 1, "at least 1"),
             "max_tokens": (self.max_tokens >= 16, "at least 16"),
             "activation_checkpointing": (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import TrainerCallback
 
 from midcourse.train.limits import READING, memory_named
 from midcourse.train.ranks import Ranks
@@ -15,9 +16,11 @@ from midcourse.tree.forward import Path, logits_at
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
 
-__all__ = ["DevDrift", "adapted"]
+__all__ = ["DevDrift", "Looks", "adapted"]
 
 _POSITIONS = 256
+_APART = 10
+"""Least steps between two looks: a look costs more than a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +76,16 @@ def adapted(weight: float, start: float, drift: float, budget: float) -> float:
     base = start or 1.0
     changed = max(weight, base / 16) * (1.5 if drift > budget else 0.8 if drift < budget / 2 else 1.0)
     return min(64 * base, max(base / 16, changed))
+
+
+class Looks(TrainerCallback):
+    """Has the dev part evaluated within passes too, so often that λ can answer; the end of a pass has its own look."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """After each step."""
+        looks = min(args.drift_looks, state.max_steps // _APART)
+        within = state.epoch is None or not float(state.epoch).is_integer()
+        if within and args.num_train_epochs < args.drift_looks and str(args.eval_strategy.value) == "epoch":
+            before, now = (step * looks // state.max_steps for step in (state.global_step - 1, state.global_step))
+            control.should_evaluate |= now > before
+        return control

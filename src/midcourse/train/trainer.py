@@ -25,7 +25,7 @@ from midcourse.train import checkpoint, guards, output, sharded
 from midcourse.train.adapter import open_model, was_trained, with_lora
 from midcourse.train.batch import RowTensors, run_row, totals
 from midcourse.train.config import SteerConfig
-from midcourse.train.drift import DevDrift, adapted
+from midcourse.train.drift import DevDrift, Looks, adapted
 from midcourse.train.examples import Examples, to_trees
 from midcourse.train.heap import keep_heap
 from midcourse.train.limits import READING, disk_named, memory_named
@@ -131,6 +131,8 @@ class SteerTrainer(Trainer):
             **kwargs,
         )
         self.model_accepts_loss_kwargs = True
+        if args.max_drift is not None:
+            self.add_callback(Looks())
         self.ranks = Ranks.here(lockstep=self.is_fsdp_enabled)
         self._check_ranks()
         self._fresh = True

@@ -111,17 +111,25 @@ def test_whole_answers_are_charged_in_full(material):
     assert lesson.seconds <= lesson.budget or len(lesson.texts) == 1
 
 
-def test_settings_come_from_the_development_tasks(study, monkeypatch):
+def found(recurrence, drift, sound=0.9):
+    metrics = {"recurrence": recurrence, "valid": sound, "drift/kl_answers": drift}
+    return {"metrics": {name: {"base": {"mean": 1.0}, "steered": {"mean": x}} for name, x in metrics.items()}}
+
+
+@pytest.mark.parametrize(
+    ("trials", "best"),
+    [
+        ((found(0.5, 0.01), found(0.2, 0.01)), 0.4),
+        ((found(0.5, 0.01), found(0.45, 0.01, sound=0.7)), 0.1),  # what is no text any more counts as an error
+        ((found(0.5, 0.01), found(0.2, 0.03)), 0.1),  # it moved the model further than anybody would accept
+        ((found(0.5, 0.04), found(0.7, 0.03)), 0.4),  # so did both: the one that moved it least
+    ],
+)
+def test_settings_come_from_the_development_tasks(study, monkeypatch, trials, best):
     tuned = replace(study, development=("d",), methods={"ours": {}}, trials={"ours": {"beta": [0.1, 0.4]}})
-
-    def result(self, cell):
-        value = {"0": 0.5, "1": 0.2}[cell.label[-1]]
-        sound = {"base": {"mean": 1.0}, "steered": {"mean": 0.9}}
-        return {"metrics": {"recurrence": {"steered": {"mean": value}}, "valid": sound}}
-
     assert tuned.settings("ours")["beta"] == 0.1  # nothing ran: the first
-    monkeypatch.setattr(Study, "result", result)
-    assert tuned.settings("ours")["beta"] == 0.4
+    monkeypatch.setattr(Study, "result", lambda self, cell: trials[int(cell.label[-1])])
+    assert tuned.settings("ours")["beta"] == best
 
 
 def test_unequal_trials_are_refused(tmp_path):

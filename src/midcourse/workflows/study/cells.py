@@ -5,7 +5,7 @@ baseline is best) is worked out from the results by a rule that is fixed too. It
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,8 @@ from midcourse.workflows.study.ways import check_ways
 
 __all__ = ["METHODS", "OURS", "WHOLE", "Cell", "Study", "score"]
 
+DRIFT_BOUND = 0.02
+"""Mean nats per token on answers to unrelated prompts that a trial may cost: twice what the study sets out to keep."""
 _KNOWN = {"model", "dtype", "headline", "development", "exploratory", "methods", "trials", "common", "steers", "seeds"}
 _KNOWN |= {"more_seeds", "dev_steers", "ablations", "extra_methods", "extra_steers", "forks", "samples", "effort_tasks"}
 _KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported"}
@@ -123,15 +125,15 @@ class Study:
                 yield Cell("development", task, method, self.dev_steers, 0, settings=settings, label=f"trial{n}")
 
     def chosen(self, method: str) -> dict[str, Any]:
-        """The trial with the lowest score over the development tasks; without results, the first."""
+        """The trial that ranks first over the development tasks; without results, the first."""
         trials = list(self.grid(method)) or [{}]
-        scores = []
+        ranks = []
         for n in range(len(trials)):
             cells = [c for c in self.development_cells() if c.method == method and c.label == f"trial{n}"]
             found = [self.result(c) for c in cells]
-            done = [score(f) for f in found if f is not None]
-            scores.append(float(np.mean(done)) if found and len(done) == len(found) else np.inf)
-        return trials[int(np.argmin(scores))]
+            done = [f for f in found if f is not None]
+            ranks.append(rank(done) if found and len(done) == len(found) else (True, np.inf))
+        return trials[min(range(len(trials)), key=ranks.__getitem__)]
 
     def settings(self, method: str) -> dict[str, Any]:
         """What a method is trained with in the headline."""
@@ -182,8 +184,14 @@ class Study:
             yield Cell("exploratory", task, method, more, 0, settings=self.settings(method))
 
 
+def rank(trial: Sequence[Mapping[str, Any]]) -> tuple[bool, float]:
+    """Where a trial stands, lower first: those within the drift bound by their mean score, the others by their drift."""
+    drift = float(np.mean([f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in trial]))
+    return (True, drift) if drift > DRIFT_BOUND else (False, float(np.mean([score(f) for f in trial])))
+
+
 def score(found: Mapping[str, Any]) -> float:
-    """What trials and baselines are ranked by, lower is better: recurrence, plus what was lost in sound samples."""
+    """What baselines, and trials within the drift bound, are ranked by: recurrence, plus what sound samples lost."""
     metrics = found["metrics"]
     lost = metrics["valid"]["base"]["mean"] - metrics["valid"]["steered"]["mean"]
     return float(metrics["recurrence"]["steered"]["mean"] + max(0.0, lost))
