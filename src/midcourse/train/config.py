@@ -106,7 +106,7 @@ class SteerConfig(TrainingArguments):
     drift_looks: int = _setting(
         8,
         "Under max_drift the dev part is evaluated after each pass and this often in a run, at least ten steps apart, "
-        "so that λ can answer in a single pass too. With another eval_strategy than 'epoch' that strategy alone counts.",
+        "so that λ can answer in a single pass too. An eval_strategy other than 'epoch' counts alone.",
     )
     max_tokens: int = _setting(2048, "Most tokens of one packed row; bounds memory, never changes the gradient.")
     logits_memory: int = _setting(512, "Most MB of logits held at a time; bounds memory, never changes the gradient.")

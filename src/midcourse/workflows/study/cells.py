@@ -185,7 +185,7 @@ class Study:
 
 
 def rank(trial: Sequence[Mapping[str, Any]]) -> tuple[bool, float]:
-    """Where a trial stands, lower first: those within the drift bound by their mean score, the others by their drift."""
+    """Where a trial stands, lower first: within the drift bound by its mean score, beyond it by its drift."""
     drift = float(np.mean([f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in trial]))
     return (True, drift) if drift > DRIFT_BOUND else (False, float(np.mean([score(f) for f in trial])))
 
