@@ -21,6 +21,13 @@ def test_a_sample_depends_on_its_own_luck_only(model):
     assert len({s.token_ids for s in together[0]}) > 1
 
 
+def test_some_are_drawn_and_some_are_likeliest_in_one_batch(model):
+    drawn, likeliest = (sample(model, PREFIXES, [6] * 4, seed=2, greedy=g) for g in (False, True))
+    mixed = sample(model, PREFIXES, [6] * 4, seed=2, greedy=[True, False, False, True])
+    assert mixed == [likeliest[0], drawn[1], drawn[2], likeliest[3]]
+    assert drawn != likeliest
+
+
 def test_samples_follow_the_distribution(model):
     p = model(torch.tensor([[5, 6]])).logits[0, -1].softmax(-1).numpy()
     drawn = [s.token_ids[0] for s in sample(model, [[5, 6]], [1], n=2000)[0]]

@@ -36,6 +36,9 @@ def evaluate(
         Path | None, typer.Option("--output_dir", "-o", help="Folder for report.html and eval.json.")
     ] = None,
     samples: Annotated[int, typer.Option(min=0, help="Samples at each fork.")] = 8,
+    own_prompts: Annotated[
+        int, typer.Option("--own_prompts", min=0, help="Held-out prompts that each model answers by itself.")
+    ] = 32,
     max_forks: Annotated[int, typer.Option("--max_forks", min=1, help="Most forks that are sampled at.")] = 40,
     checker: Annotated[
         str | None, typer.Option(help="What an error looks like: module:function(text, start) or a regular expression.")
@@ -65,7 +68,7 @@ def evaluate(
     else:
         tokenizer, measure = _on_a_server(backend, served, model, adapter, console)
     trajectories = read_trajectories(source, tokenizer, chat=chat, columns=columns)
-    options = Options(part=part, samples=samples, max_forks=max_forks, seed=seed)
+    options = Options(part=part, samples=samples, max_forks=max_forks, own_prompts=own_prompts, seed=seed)
     with _progress(console) as progress:
 
         def stage(title: str, total: int) -> Any:

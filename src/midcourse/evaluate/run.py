@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from midcourse.evaluate.collapse import Collapse, collapse
 from midcourse.evaluate.curves import learning_curve
 from midcourse.evaluate.drift import Place, answer_places, compare, neutral_prompts, prose, retained_places, text_place
 from midcourse.evaluate.forks import MEASURES, Fork, HeldOut, forks, held_out, likelihoods, spread
+from midcourse.evaluate.own import own_answers
 from midcourse.evaluate.recurrence import MORE, Checker, ErrorSpec, error_of, judge, valid
-from midcourse.evaluate.results import Drawn, ForkResult, Metric, Results, Segment, Written
+from midcourse.evaluate.results import Drawn, ForkResult, Metric, Results, Segment
 from midcourse.evaluate.sampling import Sample, sample, score
-from midcourse.evaluate.telling import checked, fork_result, metric
+from midcourse.evaluate.telling import checked, fork_result, metric, prompt_text
 from midcourse.evaluate.variants import BASE, Sampler, Variants, adapter_labels
 from midcourse.model import LoadedModel, check_adapter, load_model
 from midcourse.tokens import TextTokenizer
@@ -128,7 +128,10 @@ def measure(
         for m in MEASURES
     ]
     metrics = [*again.metrics(variants), *metrics, *_drifts(variants, tokenizer, held, options, stage)]
-    own = _own_samples(variants, tokenizer, held, options, stage)
+    own = own_answers(
+        variants, tokenizer, held, sampled=options.own_prompts, shown=options.shown, tokens=options.own_tokens,
+        seed=options.seed, stage=stage,
+    )  # fmt: skip
     return Results(
         model=loaded.ref.name,
         weights=loaded.ref.weights,
@@ -146,9 +149,9 @@ def measure(
         metrics=tuple(metrics),
         forks=tuple(_fork_result(f, values[f.steer.id], again, tokenizer) for f in found),
         tiers=dict(Counter(e.tier for e in again.errors)),
-        collapse=own,
-        signs={a: own[a].signs(own[BASE]) for a in variants.adapters} if own else {},
-        written=_written(variants, tokenizer, held, options, stage),
+        collapse=own.collapse,
+        signs={a: own.collapse[a].signs(own.collapse[BASE]) for a in variants.adapters} if own.collapse else {},
+        written=own.written,
         drawn=_draw(held, found, tokenizer),
         curves={a: learning_curve(Path(p)) for a, p in (paths or {}).items()},
         skipped=tuple(skipped),
@@ -255,68 +258,6 @@ def _drifts(
     return metrics
 
 
-def _prompts(held: Sequence[HeldOut], most: int) -> list[list[int]]:
-    """The ids of different prompts, up to where the answer begins."""
-    found: dict[str, list[int]] = {}
-    for one in held:
-        authors = one.trajectory.authors(one.trajectory.head)
-        start = next((i for i, a in enumerate(authors) if a != "prompt"), len(authors))
-        if start:
-            found.setdefault(one.group, one.trajectory.path(one.trajectory.head)[:start])
-    return list(found.values())[:most]
-
-
-def _own_samples(
-    variants: Variants, tokenizer: TextTokenizer, held: Sequence[HeldOut], options: Options, stage: Stage
-) -> dict[str, Collapse]:
-    prompts = _prompts(held, options.own_prompts)
-    if not prompts:
-        return {}
-    tick = stage("Own answers at temperature 1", len(prompts) * (len(variants.names) + 1))
-    samples = {}
-    for name in variants.names:
-        samples[name] = variants.sample(
-            name, prompts, [options.own_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos, progress=tick
-        )
-    end = tokenizer.eos[0] if tokenizer.eos else None
-    merged = [[samples[v][i][0].scored_ids(end) for v in samples] for i in range(len(prompts))]
-    with variants.using(BASE) as model:
-        scored = score(model, prompts, merged)
-    tick(len(prompts))
-    return {v: collapse([s[0] for s in samples[v]], [row[k] for row in scored]) for k, v in enumerate(samples)}
-
-
-def _written(
-    variants: Variants, tokenizer: TextTokenizer, held: Sequence[HeldOut], options: Options, stage: Stage
-) -> tuple[Written, ...]:
-    prompts = _prompts(held, options.shown)
-    names = _prompt_texts(held, tokenizer)
-    texts: list[dict[str, str]] = [{} for _ in prompts]
-    tick = stage("Texts side by side", len(prompts) * len(variants.names))
-    for name in variants.names if prompts else ():
-        drawn = variants.sample(
-            name, prompts, [options.own_tokens] * len(prompts), end_ids=tokenizer.eos, greedy=True, progress=tick
-        )
-        for text, (one,) in zip(texts, drawn, strict=True):
-            text[name] = tokenizer.decode(one.token_ids) + ("" if one.ended else " …")
-    return tuple(Written(n, t) for n, t in zip(names, texts, strict=False))
-
-
-def _prompt_texts(held: Sequence[HeldOut], tokenizer: TextTokenizer) -> list[str]:
-    found: dict[str, str] = {}
-    for one in held:
-        found.setdefault(one.group, _prompt_text(one.trajectory, tokenizer))
-    return list(found.values())
-
-
-def _prompt_text(trajectory: Trajectory, tokenizer: TextTokenizer) -> str:
-    users = [m.content for m in trajectory.messages if m.role == "user"]
-    if users:
-        return users[-1]
-    path, authors = trajectory.path(trajectory.head), trajectory.authors(trajectory.head)
-    return tokenizer.decode([i for i, a in zip(path, authors, strict=True) if a == "prompt"])
-
-
 def _fork_result(
     fork: Fork, measures: dict[str, dict[str, float]], again: _Recurrence, tokenizer: TextTokenizer
 ) -> ForkResult:
@@ -361,4 +302,4 @@ def _draw(held: Sequence[HeldOut], found: Sequence[Fork], tokenizer: TextTokeniz
                 None if fork is None else fork.steer.reason,
             )
         )
-    return Drawn(one.id, _prompt_text(one, tokenizer), tuple(segments))
+    return Drawn(one.id, prompt_text(one, tokenizer), tuple(segments))

@@ -47,7 +47,7 @@ def sample(
     n: int = 1,
     seed: int = 0,
     end_ids: Sequence[int] = (),
-    greedy: bool = False,
+    greedy: bool | Sequence[bool] = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[list[Sample]]:
     """Draw `n` continuations of each prefix at temperature 1 from the full distribution.
@@ -59,7 +59,7 @@ def sample(
         n: Samples a prefix.
         seed: With the prefix's index and the sample's, the whole source of chance.
         end_ids: Ids that end an answer.
-        greedy: Take the likeliest token instead.
+        greedy: Take the likeliest token instead: for all prefixes, or said of each.
         progress: Called with the number of prefixes done.
 
     Returns:
@@ -67,6 +67,7 @@ def sample(
     """
     found: list[list[Sample]] = [[] for _ in prefixes]
     ends = frozenset(end_ids)
+    likeliest = np.broadcast_to(np.asarray(greedy, dtype=bool), len(prefixes))
     for batch in _batches(prefixes, max(1, ROWS // n)):
         luck = np.stack(
             [np.random.default_rng((seed, i, k)).random(max(lengths)) for i in batch for k in range(n)]
@@ -76,7 +77,7 @@ def sample(
             n=n,
             limits=tuple(lengths[i] for i in batch for _ in range(n)),
             end_ids=ends,
-            choose=partial(_draw, luck=luck, greedy=greedy),
+            choose=partial(_draw, luck=luck, greedy=likeliest[batch].repeat(n)),
         )
         rows = side_by_side(partial(_logits, model), wanted, DynamicCache(config=model.config), _device(model))
         for j, i in enumerate(batch):
@@ -148,13 +149,19 @@ def _sample(new: list[int], ends: frozenset[int]) -> Sample:
     return Sample(tuple(new[:-1] if ended else new), ended)
 
 
-def _draw(logits: torch.Tensor, rows: Sequence[int], step: int, *, luck: np.ndarray, greedy: bool) -> torch.Tensor:
-    """One token a row: where the running sum of probabilities passes the row's uniform number."""
-    if greedy:
+def _draw(
+    logits: torch.Tensor, rows: Sequence[int], step: int, *, luck: np.ndarray, greedy: np.ndarray
+) -> torch.Tensor:
+    """One token a row: where the running sum of probabilities passes the row's uniform number, or the likeliest."""
+    likeliest = greedy[list(rows)]
+    if likeliest.all():
         return logits.argmax(-1)
     total = logits.softmax(-1).cumsum(-1)
     at = torch.from_numpy(luck[list(rows), step]).to(logits.device)[:, None] * total[:, -1:]
-    return torch.searchsorted(total, at, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+    drawn = torch.searchsorted(total, at, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+    if not likeliest.any():
+        return drawn
+    return torch.where(torch.from_numpy(likeliest).to(logits.device), logits.argmax(-1), drawn)
 
 
 def _score_rows(

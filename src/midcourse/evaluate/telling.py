@@ -12,7 +12,7 @@ from midcourse.evaluate.results import ForkResult, Metric
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Trajectory
 
-__all__ = ["checked", "fork_result", "metric"]
+__all__ = ["checked", "fork_result", "metric", "prompt_text"]
 
 _BEFORE = 160
 """Characters of the text before a fork that are shown."""
@@ -73,3 +73,12 @@ def fork_result(
         tier=tier,
         sampled=dict(sampled),
     )
+
+
+def prompt_text(trajectory: Trajectory, tokenizer: TextTokenizer) -> str:
+    """What was asked: the user's last message, or the prompt's own ids as text."""
+    users = [m.content for m in trajectory.messages if m.role == "user"]
+    if users:
+        return users[-1]
+    path, authors = trajectory.path(trajectory.head), trajectory.authors(trajectory.head)
+    return tokenizer.decode([i for i, a in zip(path, authors, strict=True) if a == "prompt"])

@@ -11,10 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import httpcore
-
 from midcourse.capture.proxy.exchange import End
-from midcourse.capture.proxy.upstream import Answer, Header, Unreachable, Upstream
+from midcourse.capture.proxy.upstream import Answer, BrokenOff, Header, Unreachable, Upstream
 
 __all__ = ["Call", "Hearing", "Listener", "Passing"]
 
@@ -83,11 +81,14 @@ class _Incoming:
 
     receive: Receive
     whole: asyncio.Event = field(default_factory=asyncio.Event)
+    left: bool = False
+    """Whether the client went before all of it was there."""
 
     async def parts(self) -> AsyncIterator[bytes]:
         while not self.whole.is_set():
             message = await self.receive()
             if message["type"] == "http.disconnect":
+                self.left = True
                 raise _Gone
             if not message.get("more_body"):
                 self.whole.set()
@@ -171,13 +172,15 @@ class _Course:
         try:
             answer = await self.upstream.send(call.method.encode(), path, headers, content)
         except Unreachable as error:
+            if incoming.left:
+                raise _Gone from error
             log.warning("%s", error)
             await self._refuse(502, str(error))
             return
         try:
             await self._answer(answer)
         finally:
-            await answer.aclose()
+            answer.close()
 
     async def _content(self, call: Call, incoming: _Incoming) -> tuple[bytes | AsyncIterator[bytes], list[Header]]:
         """The body to send: whole where somebody listens or there is none, else as it arrives."""
@@ -200,14 +203,14 @@ class _Course:
         headers = answer.headers if hearing is None else hearing.began(answer.status, answer.headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
-            async for part in answer.parts:
+            async for part in answer.parts():
                 shown = None if hearing is None else hearing.shown(part)
                 body = part if shown is None else shown
                 if body:
                     await send({"type": "http.response.body", "body": body, "more_body": True})
                 if hearing is not None:
                     hearing.heard(part)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+        except BrokenOff as error:
             # Returning without an end closes the client's connection: it sees what it would have seen without us.
             log.warning("the model server at %s broke off in the middle of an answer (%s)", self.upstream.url, error)
             return

@@ -4,15 +4,16 @@ Bytes and their timing are kept: nothing is decoded, buffered or retried. It kno
 is not there means for the client is said in one sentence.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import httpcore
+import aiohttp
+from yarl import URL
 
 from midcourse.errors import InputError
 
-__all__ = ["Answer", "Header", "Unreachable", "Upstream", "between_hops"]
+__all__ = ["Answer", "BrokenOff", "Header", "Unreachable", "Upstream", "between_hops"]
 
 Header = tuple[bytes, bytes]
 _HOPS = frozenset(
@@ -25,10 +26,18 @@ CONNECT = 10.0
 IDLE = 3.0
 """Seconds a connection is kept for the next request: less than any server keeps it, so that none is sent into a closed
 one."""
+LONGEST = 65_536
+"""Bytes of a header that are read."""
+_OWN = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""Headers that aiohttp would add of its own accord."""
 
 
 class Unreachable(Exception):
     """No answer began; the sentence is for the client."""
+
+
+class BrokenOff(Exception):
+    """The server went away in the middle of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +46,23 @@ class Answer:
 
     status: int
     headers: list[Header]
-    parts: AsyncIterable[bytes]
-    """Its body as it arrives; ends early with `httpcore` errors where the server breaks off."""
-    response: httpcore.Response
+    response: aiohttp.ClientResponse
 
-    async def aclose(self) -> None:
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Its body as it arrives.
+
+        Raises:
+            BrokenOff: The server breaks off.
+        """
+        try:
+            async for part in self.response.content.iter_any():
+                yield part
+        except (aiohttp.ClientError, OSError) as error:
+            raise BrokenOff(str(error) or type(error).__name__) from error
+
+    def close(self) -> None:
         """Let go; an answer that is not over is aborted, which stops the server from generating."""
-        await self.response.aclose()
+        self.response.close()
 
 
 class Upstream:
@@ -61,15 +80,14 @@ class Upstream:
         self.url = url.rstrip("/").removesuffix("/v1")
         try:
             parts = urlsplit(self.url)
-            port = parts.port
+            _ = parts.port
         except ValueError as error:
             raise InputError(f"{url!r} is no address ({error}); expected e.g. http://localhost:8080") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"{url!r} is no address of a server; expected e.g. http://localhost:8080")
-        self._scheme, self._host, self._port = parts.scheme.encode(), parts.hostname.encode(), port
-        self._prefix = parts.path.encode()
-        self._named = parts.netloc.rpartition("@")[2].encode()
-        self._pool: httpcore.AsyncConnectionPool | None = None
+        self._named = parts.netloc.rpartition("@")[2]
+        self._root = f"{parts.scheme}://{self._named}{parts.path}"
+        self._session: aiohttp.ClientSession | None = None
 
     async def send(
         self, method: bytes, path: bytes, headers: Iterable[Header], content: bytes | AsyncIterator[bytes]
@@ -85,33 +103,46 @@ class Upstream:
         Raises:
             Unreachable: Nobody answers, or not in HTTP.
         """
-        self._pool = self._pool or httpcore.AsyncConnectionPool(
-            max_connections=None, max_keepalive_connections=256, keepalive_expiry=IDLE
-        )
-        url = httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=self._prefix + path)
-        kept = [(b"Host", self._named), *between_hops(headers, _NOT_SENT)]
-        if not isinstance(content, bytes):
-            if not any(name.lower() == b"content-length" for name, _ in kept):
-                kept.append((b"Transfer-Encoding", b"chunked"))
-        elif content:
-            kept = [h for h in kept if h[0].lower() != b"content-length"]
-            kept.append((b"Content-Length", str(len(content)).encode()))
-        request = httpcore.Request(
-            method, url, headers=kept, content=content, extensions={"timeout": {"connect": CONNECT}}
-        )
+        if self._session is None:
+            self._session = _session()
+        kept = [("Host", self._named), *((n.decode("latin-1"), _words(v)) for n, v in between_hops(headers, _NOT_SENT))]
+        if isinstance(content, bytes):  # its length may not be what it was
+            kept = [h for h in kept if h[0].lower() != "content-length"]
         try:
-            response = await self._pool.handle_async_request(request)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            response = await self._session.request(
+                method.decode(), URL(self._root + path.decode("latin-1"), encoded=True), headers=kept,
+                data=content or None, skip_auto_headers=_OWN, allow_redirects=False,
+            )  # fmt: skip
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"the model server at {self.url} cannot be reached; is it running?") from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"the model server at {self.url} broke off before it answered ({error})") from error
-        assert isinstance(response.stream, AsyncIterable)
-        return Answer(response.status, between_hops(response.headers), response.stream, response)
+        return Answer(response.status, between_hops(response.raw_headers), response)
 
     async def close(self) -> None:
         """Let go of the connections."""
-        if self._pool is not None:
-            await self._pool.aclose()
+        if self._session is not None:
+            await self._session.close()
+
+
+def _session() -> aiohttp.ClientSession:
+    """As many connections as are asked for; bytes as they are, no cookies, no limit of time once connected."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        max_line_size=LONGEST,
+        max_field_size=LONGEST,
+    )
+
+
+def _words(value: bytes) -> str:
+    """A header's value as aiohttp will write it: UTF-8, else what HTTP once took such bytes for."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def between_hops(headers: Iterable[Header], also: frozenset[bytes] = frozenset()) -> list[Header]:
