@@ -33,7 +33,7 @@ def test_within_a_single_pass_lambda_is_asked_too(tmp_path: Path):
 
 
 def test_the_end_of_a_pass_is_looked_at_once(tmp_path: Path):
-    assert steps_of_looks(tmp_path, num_train_epochs=2, drift_looks=4) == [20, 40, 60, 80]
+    assert steps_of_looks(tmp_path, num_train_epochs=2) == [20, 40, 60, 80]
 
 
 def test_passes_can_be_enough(tmp_path: Path):

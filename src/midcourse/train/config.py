@@ -104,7 +104,7 @@ class SteerConfig(TrainingArguments):
         "whenever the dev part is evaluated; see drift_looks.",
     )
     drift_looks: int = _setting(
-        8,
+        4,
         "Under max_drift the dev part is evaluated after each pass and this often in a run, at least ten steps apart, "
         "so that λ can answer in a single pass too. An eval_strategy other than 'epoch' counts alone.",
     )
