@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from io import BytesIO
-from itertools import batched
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,7 +35,12 @@ def said(name: str) -> Callable[[Iterable[Row]], Iterator[str]]:
 
 def pages(name: str) -> Callable[[Iterable[Row]], Iterator[str]]:
     """Single sentences, twenty to a text."""
-    return lambda rows: (" ".join(row[name] for row in some) for some in batched(rows, 20))
+
+    def joined(rows: Iterable[Row]) -> Iterator[str]:
+        given = [row[name] for row in rows]
+        return (" ".join(given[n : n + 20]) for n in range(0, len(given), 20))
+
+    return joined
 
 
 def solutions(rows: Iterable[Row]) -> Iterator[str]:

