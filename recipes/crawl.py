@@ -100,7 +100,9 @@ class Language(BaseFilter):
 
     name = "Language"
 
-    def __init__(self, language: str, certainty: float, model: str, exclusion_writer: JsonlWriter | None = None) -> None:
+    def __init__(
+        self, language: str, certainty: float, model: str, exclusion_writer: JsonlWriter | None = None
+    ) -> None:
         super().__init__(exclusion_writer)
         self.language, self.certainty, self.file = language, certainty, model
         self.model: Any = None
@@ -130,7 +132,7 @@ class Stage:
 
 
 def stages(asked: argparse.Namespace, html: bool) -> list[Stage]:
-    """What is done, in order. An executor of datatrove's runs each; on a cluster SlurmPipelineExecutor takes the same."""
+    """What is done, in order: each for an executor of datatrove's, here or, with the same steps, on a cluster."""
     out, work = asked.output, asked.output / "work"
     english = asked.language in ENGLISH
 
@@ -216,7 +218,9 @@ def show(counts: dict[str, Any]) -> None:
     table.add_row("out", f"{counts['out']:,}", style="bold")
     Console().print(table)
     if lines := counts["lines"]:
-        print(f"c4 also took {lines['total'] - lines.get('kept', 0):,} of {lines['total']:,} lines out of the pages it kept or dropped.")
+        print(
+            f"c4 also took {lines['total'] - lines.get('kept', 0):,} of {lines['total']:,} lines out of the pages it kept or dropped."
+        )
     for name in counts["damaged"]:
         print(f"{name} is damaged; what stands before the damage was read.", file=sys.stderr)
 
@@ -227,7 +231,9 @@ def listed(asked: argparse.Namespace) -> list[str]:
         if asked.files or not asked.root:
             raise Stop("--paths names all files and needs --root, the place they are relative to; give no other files")
         if not asked.paths.is_file():
-            raise Stop(f"{asked.paths} is not there; expected a file with one path a line, such as Common Crawl's wet.paths.gz")
+            raise Stop(
+                f"{asked.paths} is not there; expected a file with one path a line, such as Common Crawl's wet.paths.gz"
+            )
         with (gzip.open if asked.paths.suffix == ".gz" else open)(asked.paths, "rt", encoding="utf-8") as lines:
             return list(islice((line.strip() for line in lines if line.strip()), asked.limit))
     found: list[Path] = []
@@ -236,7 +242,9 @@ def listed(asked: argparse.Namespace) -> list[str]:
         for path in inside:
             found += [p for p in path.rglob("*") if p.name.endswith(SUFFIXES)] if path.is_dir() else [path]
         if not inside or any(not path.exists() for path in inside):
-            raise Stop(f"{given} is not there; expected WARC or WET files ({', '.join(SUFFIXES)}), folders or patterns of them")
+            raise Stop(
+                f"{given} is not there; expected WARC or WET files ({', '.join(SUFFIXES)}), folders or patterns of them"
+            )
     whole = sorted({path.resolve() for path in found})[: asked.limit]
     if not whole:
         raise Stop(f"no file to read; expected names that end in {', '.join(SUFFIXES)}")
@@ -308,7 +316,10 @@ def arguments() -> argparse.Namespace:
     add("files", nargs="*", help=f"files ({', '.join(SUFFIXES)}), folders or quoted patterns; WARC or WET, not both")
     add("--output", type=Path, required=True, help="folder for text/, counts.json and what a later run goes on from")
     add("--paths", type=Path, help="file with one path a line (also .gz) in place of files")
-    add("--root", help="what the lines of --paths are relative to: a folder, https://data.commoncrawl.org/, s3://commoncrawl/")
+    add(
+        "--root",
+        help="what the lines of --paths are relative to: a folder, https://data.commoncrawl.org/, s3://commoncrawl/",
+    )
     add("--limit", type=int, help="only the first so many files")
     add("--language", default="en", help="the language that is kept (default: en)")
     add("--certainty", type=float, default=0.65, help="how sure its identification has to be (default: 0.65)")
@@ -318,9 +329,17 @@ def arguments() -> argparse.Namespace:
         help="small: fastText's lid.176 as a package brings it (default); ft176, glotlid: datatrove fetches these, "
         "126 MB and 1.7 GB, and glotlid wants --language eng_Latn; or the file of a fastText model",
     )
-    add("--open-lines", action="store_true", help="keep lines that end without . ? ! or a quotation mark, as FineWeb does")
+    add(
+        "--open-lines",
+        action="store_true",
+        help="keep lines that end without . ? ! or a quotation mark, as FineWeb does",
+    )
     add("--keep-dropped", action="store_true", help="write what each step dropped to dropped/, with the reason")
-    add("--tasks", type=int, help="parts of the work, each done or not when it is gone on with (default: files, at most 1000)")
+    add(
+        "--tasks",
+        type=int,
+        help="parts of the work, each done or not when it is gone on with (default: files, at most 1000)",
+    )
     add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="tasks at a time (default: processors)")
     return parser.parse_args()
 

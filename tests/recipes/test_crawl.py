@@ -26,47 +26,48 @@ RECIPE = ROOT / "recipes" / "crawl.py"
 HERE = importlib.util.find_spec("datatrove") is not None
 needs = pytest.mark.skipif(not HERE, reason="datatrove is not installed: pip install 'midcourse[crawl]'")
 
-BREAD = """Bread is made of flour, water and salt, and of time that nobody can hurry. The baker mixes the dough in the
-evening and lets it rest through the night, so that it has risen by the morning. Before the oven is hot enough the loaves
-are shaped by hand and dusted with flour. A good crust breaks with a sound that you can hear across the kitchen.
-People who bake at home often take too much yeast, because they want to see the dough grow at once. With less of it and
-with more patience the bread keeps for days and tastes of the grain. When the loaf has cooled down, it is cut into slices
-and eaten with butter."""
-BRIDGE = """The old bridge over the river was built by masons who carried each stone from a quarry in the hills. For two
-hundred years it bore carts, then lorries, and at last a tram that shook the windows of the houses beside it. In the great
-flood one of its arches fell, and the town was cut in half for a whole winter. Engineers wanted to put a bridge of steel
-in its place. The people of the town collected money instead and had the arch set up again with the stones that lay in
-the water. Today only walkers and cyclists may use it. On summer evenings the wall along the footway is full of people who
-have come to watch the boats."""
-GARDEN = """A garden on a roof needs less earth than most people think. What it needs is a layer that holds water after
-rain and gives it back slowly in the weeks when none falls. Herbs such as thyme grow well in it, since they come from dry
-and stony places. Before anything is planted, somebody has to find out how much weight the roof can bear. The wind is
-stronger up there than in the street, and young trees have to be tied to a frame. In the second year bees will have found
-the flowers, even on the tenth floor. Whoever sits between them in the evening forgets the traffic below."""
-TRAIN = """The night train leaves the capital at nine and reaches the coast when it is getting light. Its carriages are
-older than most of the travellers, and that is part of the reason why they like it. In the dining car the waiter knows who
-takes tea and who takes coffee. At the border everybody is woken, although the guards only look at the first page of each
-passport. Children press their faces to the window and count the lamps of the villages. Those who cannot sleep stand in
-the corridor and talk to strangers, which they would never do by day. When the sea comes into view the whole train grows
-quiet."""
+BREAD = """Bread is made of flour, water and salt, and of time that nobody can hurry. The baker mixes the dough in
+the evening and lets it rest through the night, so that it has risen by the morning. Before the oven is hot enough
+the loaves are shaped by hand and dusted with flour. A good crust breaks with a sound that you can hear across the
+kitchen. People who bake at home often take too much yeast, because they want to see the dough grow at once. With
+less of it and with more patience the bread keeps for days and tastes of the grain. When the loaf has cooled down, it
+is cut into slices and eaten with butter."""
+BRIDGE = """The old bridge over the river was built by masons who carried each stone from a quarry in the hills. For
+two hundred years it bore carts, then lorries, and at last a tram that shook the windows of the houses beside it. In
+the great flood one of its arches fell, and the town was cut in half for a whole winter. Engineers wanted to put a
+bridge of steel in its place. The people of the town collected money instead and had the arch set up again with the
+stones that lay in the water. Today only walkers and cyclists may use it. On summer evenings the wall along the
+footway is full of people who have come to watch the boats."""
+GARDEN = """A garden on a roof needs less earth than most people think. What it needs is a layer that holds water
+after rain and gives it back slowly in the weeks when none falls. Herbs such as thyme grow well in it, since they
+come from dry and stony places. Before anything is planted, somebody has to find out how much weight the roof can
+bear. The wind is stronger up there than in the street, and young trees have to be tied to a frame. In the second
+year bees will have found the flowers, even on the tenth floor. Whoever sits between them in the evening forgets the
+traffic below."""
+TRAIN = """The night train leaves the capital at nine and reaches the coast when it is getting light. Its carriages
+are older than most of the travellers, and that is part of the reason why they like it. In the dining car the waiter
+knows who takes tea and who takes coffee. At the border everybody is woken, although the guards only look at the
+first page of each passport. Children press their faces to the window and count the lamps of the villages. Those who
+cannot sleep stand in the corridor and talk to strangers, which they would never do by day. When the sea comes into
+view the whole train grows quiet."""
 GERMAN = """Das Brot wird aus Mehl, Wasser und Salz gemacht, und aus Zeit, die niemand beschleunigen kann. Der Bäcker
-mischt den Teig am Abend und lässt ihn über Nacht ruhen, damit er bis zum Morgen aufgeht. Bevor der Ofen heiß genug ist,
-werden die Laibe von Hand geformt und mit Mehl bestäubt. Eine gute Kruste bricht mit einem Geräusch, das man in der ganzen
-Küche hören kann. Wer zu Hause backt, nimmt oft zu viel Hefe, weil er den Teig gleich wachsen sehen will. Mit weniger davon
-und mit mehr Geduld hält sich das Brot tagelang."""
-FRENCH = """Le train de nuit quitte la capitale à neuf heures et arrive sur la côte quand le jour se lève. Ses voitures
-sont plus vieilles que la plupart des voyageurs, et c'est une des raisons pour lesquelles ils l'aiment. Dans le
-wagon-restaurant, le serveur sait qui prend du thé et qui prend du café. À la frontière, tout le monde est réveillé, bien
-que les gardes ne regardent que la première page de chaque passeport. Les enfants collent leur visage à la fenêtre et
-comptent les lampes des villages."""
+mischt den Teig am Abend und lässt ihn über Nacht ruhen, damit er bis zum Morgen aufgeht. Bevor der Ofen heiß genug
+ist, werden die Laibe von Hand geformt und mit Mehl bestäubt. Eine gute Kruste bricht mit einem Geräusch, das man in
+der ganzen Küche hören kann. Wer zu Hause backt, nimmt oft zu viel Hefe, weil er den Teig gleich wachsen sehen will.
+Mit weniger davon und mit mehr Geduld hält sich das Brot tagelang."""
+FRENCH = """Le train de nuit quitte la capitale à neuf heures et arrive sur la côte quand le jour se lève. Ses
+voitures sont plus vieilles que la plupart des voyageurs, et c'est une des raisons pour lesquelles ils l'aiment. Dans
+le wagon-restaurant, le serveur sait qui prend du thé et qui prend du café. À la frontière, tout le monde est
+réveillé, bien que les gardes ne regardent que la première page de chaque passeport. Les enfants collent leur visage
+à la fenêtre et comptent les lampes des villages."""
 LOREM = GARDEN.replace("A garden on a roof", "Under the heading lorem ipsum the page said that a garden on a roof", 1)
 CURLY = TRAIN.replace("at nine", "at {departure}", 1).replace("tea", "cocoa")
-FEW = """The harbour was closed by the storm for a week, and in that time the boats that had been at sea, the crews of
-which had heard the warning too late to turn back, lay in the lee of the island, where the people of the two farms brought
-them bread and milk, and where they heard each evening from the wireless that the wind would go on for another day. On the
-eighth morning it was still, and they all sailed home together."""
-SHORT = """The shop is closed on Mondays and in August. In summer it opens at eight. We close when the last customer has
-gone. Bring a bag, since ours are made of paper. Dogs wait outside with a bowl of water."""
+FEW = """The harbour was closed by the storm for a week, and in that time the boats that had been at sea, the crews
+of which had heard the warning too late to turn back, lay in the lee of the island, where the people of the two farms
+brought them bread and milk, and where they heard each evening from the wireless that the wind would go on for
+another day. On the eighth morning it was still, and they all sailed home together."""
+SHORT = """The shop is closed on Mondays and in August. In summer it opens at eight. We close when the last customer
+has gone. Bring a bag, since ours are made of paper. Dogs wait outside with a bowl of water."""
 AGAIN = "\n\n".join([BREAD.replace("\n", " ").split(". ")[1] + "."] * 8)
 COOKIES = "This site uses cookies to remember what you have read on it and to show you more of the same."
 
@@ -123,7 +124,8 @@ def warc(file: Path, pages: dict[str, str]) -> Path:
         picture = BytesIO(b"\x89PNG\r\n\x1a\n" + bytes(64))
         said = StatusAndHeaders("200 OK", [("Content-Type", "image/png")], protocol="HTTP/1.1")
         write(
-            writer, writer.create_warc_record("https://good.example/a.png", "response", payload=picture, http_headers=said)
+            writer,
+            writer.create_warc_record("https://good.example/a.png", "response", payload=picture, http_headers=said),
         )
     return file
 
@@ -156,7 +158,9 @@ def counted(out: Path) -> dict[str, Any]:
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for file in sorted(folder.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()]
+    return [
+        json.loads(line) for file in sorted(folder.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()
+    ]
 
 
 def steps(counts: dict[str, Any]) -> dict[str, tuple[int, int]]:
@@ -171,8 +175,8 @@ def why(counts: dict[str, Any]) -> dict[str, dict[str, int]]:
 @pytest.mark.slow
 def test_each_page_goes_where_it_belongs(tmp_path: Path, tiny_tokenizer: TextTokenizer) -> None:
     names = list(PAGES)
-    warc(tmp_path / "a.warc.gz", {name: PAGES[name] for name in names[::2]})
-    warc(tmp_path / "b.warc.gz", {name: PAGES[name] for name in names[1::2]} | {"extract/menu": ""})
+    warc(tmp_path / "a.warc.gz", {name: PAGES[name] for name in names[:4] + names[6::2]})
+    warc(tmp_path / "b.warc.gz", {name: PAGES[name] for name in names[4:6] + names[7::2]} | {"extract/menu": ""})
     out = tmp_path / "out"
     done = run(tmp_path / "*.warc.gz", "--output", out, "--keep-dropped", "--workers", 1)
     assert done.returncode == 0, done.stderr
@@ -216,8 +220,9 @@ def test_each_page_goes_where_it_belongs(tmp_path: Path, tiny_tokenizer: TextTok
 def test_texts_need_no_extraction_and_the_last_task_is_gone_on_with(tmp_path: Path) -> None:
     folder = tmp_path / "wet"
     folder.mkdir()
-    for n, name in enumerate(PAGES):
-        wet(folder / f"{n:02}.warc.wet.gz", {name: PAGES[name]})
+    names = list(PAGES)
+    for n in range(3):
+        wet(folder / f"{n}.warc.wet.gz", {name: PAGES[name] for name in names[n::3]})
     out = tmp_path / "out"
     assert run(folder, "--output", out, "--workers", 2).returncode == 0
     first = counted(out)
@@ -225,7 +230,12 @@ def test_texts_need_no_extraction_and_the_last_task_is_gone_on_with(tmp_path: Pa
     assert (first["in"], first["out"]) == (13, 4)
     kept = rows(out / "text")
     # Stopped before the third file and before the texts were written: the same command does what is left.
-    for gone in ("filter/completions/00002", "filter/stats/00002.json", "text/completions/00000", "text/stats/00000.json"):
+    for gone in (
+        "filter/completions/00002",
+        "filter/stats/00002.json",
+        "text/completions/00000",
+        "text/stats/00000.json",
+    ):
         (out / "work" / gone).unlink()
     (out / "text" / "00000.jsonl").unlink()
     again = run(folder, "--output", out, "--workers", 1)
