@@ -218,9 +218,7 @@ def show(counts: dict[str, Any]) -> None:
     table.add_row("out", f"{counts['out']:,}", style="bold")
     Console().print(table)
     if lines := counts["lines"]:
-        print(
-            f"c4 also took {lines['total'] - lines.get('kept', 0):,} of {lines['total']:,} lines out of the pages it kept or dropped."
-        )
+        print(f"c4 kept {lines.get('kept', 0):,} of the {lines['total']:,} lines that it looked at.")
     for name in counts["damaged"]:
         print(f"{name} is damaged; what stands before the damage was read.", file=sys.stderr)
 
