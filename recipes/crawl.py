@@ -82,7 +82,7 @@ class Stop(Exception):
 
 
 class Pages(WarcReader):
-    """datatrove's reader; a file that is damaged gives what stands before the damage, and is counted."""
+    """datatrove's reader; a file that is damaged gives what was read before the damage, and is counted."""
 
     def read_file(self, filepath: str) -> Iterator[Document]:
         try:
@@ -220,7 +220,7 @@ def show(counts: dict[str, Any]) -> None:
     if lines := counts["lines"]:
         print(f"c4 kept {lines.get('kept', 0):,} of the {lines['total']:,} lines that it looked at.")
     for name in counts["damaged"]:
-        print(f"{name} is damaged; what stands before the damage was read.", file=sys.stderr)
+        print(f"{name} is damaged; it was read up to the last whole chunk before the damage.", file=sys.stderr)
 
 
 def listed(asked: argparse.Namespace) -> list[str]:

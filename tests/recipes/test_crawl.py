@@ -263,7 +263,7 @@ def test_a_list_of_paths_is_read_from_a_server_and_damage_is_told(tmp_path: Path
         gone = run(*asked, "--output", tmp_path / "other")
         server.shutdown()
     assert done.returncode == 0, done.stderr
-    assert counted(tmp_path / "out")["out"] == 3
+    assert counted(tmp_path / "out")["out"] == 2  # gzip is read in chunks, and of so short a file none was whole
     assert "cut.warc.wet.gz is damaged" in done.stderr
     assert gone.returncode == 2
     assert gone.stderr.splitlines()[-1].startswith("crawl: filter failed:")
