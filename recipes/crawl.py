@@ -148,7 +148,7 @@ def stages(asked: argparse.Namespace, html: bool) -> list[Stage]:
         C4QualityFilter(dropped("c4"), filter_no_terminal_punct=not asked.open_lines, **tongue),
     ]
     extract = [Trafilatura(timeout=SECONDS, deduplicate=False)] if html else []
-    read = Pages(asked.root, paths_file=str(out / "paths.txt"))
+    read = Pages(asked.root, paths_file=str(out / "paths.txt"), compression=None)  # warcio unpacks record by record
     names = (*(("extract",) if html else ()), "language", "repetition", "quality", "c4")
     kept = JsonlReader(str(work / "kept"))
     tasks = asked.tasks
@@ -220,7 +220,7 @@ def show(counts: dict[str, Any]) -> None:
     if lines := counts["lines"]:
         print(f"c4 kept {lines.get('kept', 0):,} of the {lines['total']:,} lines that it looked at.")
     for name in counts["damaged"]:
-        print(f"{name} is damaged; it was read up to the last whole chunk before the damage.", file=sys.stderr)
+        print(f"{name} is damaged or no archive; what stands before the damage was read.", file=sys.stderr)
 
 
 def listed(asked: argparse.Namespace) -> list[str]:

@@ -252,19 +252,20 @@ def test_a_list_of_paths_is_read_from_a_server_and_damage_is_told(tmp_path: Path
     wet(shelf / "whole.warc.wet.gz", {"good/bread": BREAD, "good/train": TRAIN})
     whole = wet(shelf / "cut.warc.wet.gz", {"good/bridge": BRIDGE, "good/garden": GARDEN}).read_bytes()
     (shelf / "cut.warc.wet.gz").write_bytes(whole[:-200])
+    (shelf / "junk.warc.wet.gz").write_bytes(b"This is no archive. " * 50)
     with gzip.open(tmp_path / "wet.paths.gz", "wt", encoding="utf-8") as paths:
-        paths.write("whole.warc.wet.gz\ncut.warc.wet.gz\nnever.warc.wet.gz\n")
+        paths.write("whole.warc.wet.gz\ncut.warc.wet.gz\njunk.warc.wet.gz\nnever.warc.wet.gz\n")
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(shelf))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         root = f"http://127.0.0.1:{server.server_port}/"
         asked = ("--paths", tmp_path / "wet.paths.gz", "--root", root, "--workers", 1)
-        done = run(*asked, "--limit", 2, "--output", tmp_path / "out")
+        done = run(*asked, "--limit", 3, "--output", tmp_path / "out")
         gone = run(*asked, "--output", tmp_path / "other")
         server.shutdown()
     assert done.returncode == 0, done.stderr
-    assert counted(tmp_path / "out")["out"] == 2  # gzip is read in chunks, and of so short a file none was whole
-    assert "cut.warc.wet.gz is damaged" in done.stderr
+    assert counted(tmp_path / "out")["out"] == 3  # of the text that was cut off too little is left
+    assert "junk.warc.wet.gz is damaged" in done.stderr
     assert gone.returncode == 2
     assert gone.stderr.splitlines()[-1].startswith("crawl: filter failed:")
 
