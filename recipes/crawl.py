@@ -82,12 +82,17 @@ class Stop(Exception):
 
 
 class Pages(WarcReader):
-    """datatrove's reader; a file that is damaged gives what was read before the damage, and is counted."""
+    """datatrove's reader; a file that breaks, or that holds no page at all, is counted by its name."""
 
     def read_file(self, filepath: str) -> Iterator[Document]:
+        found = False
         try:
-            yield from super().read_file(filepath)
+            for doc in super().read_file(filepath):
+                found = True
+                yield doc
         except (ArchiveLoadFailed, EOFError, gzip.BadGzipFile, zlib.error):
+            found = False
+        if not found:
             self.stat_update(f"damaged {filepath}")
 
 
@@ -220,7 +225,7 @@ def show(counts: dict[str, Any]) -> None:
     if lines := counts["lines"]:
         print(f"c4 kept {lines.get('kept', 0):,} of the {lines['total']:,} lines that it looked at.")
     for name in counts["damaged"]:
-        print(f"{name} is damaged or no archive; what stands before the damage was read.", file=sys.stderr)
+        print(f"{name} is damaged or holds no page; what could be read of it was read.", file=sys.stderr)
 
 
 def listed(asked: argparse.Namespace) -> list[str]:
