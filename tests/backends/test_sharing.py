@@ -148,3 +148,18 @@ def test_who_stops_reading_is_taken_along_a_few_tokens_only():
     assert len(rest) == 99
     idle.close()
     assert shared.turns.streams == []
+
+
+def test_a_tail_is_scored_in_pieces_as_in_one_pass(monkeypatch):
+    monkeypatch.setattr("midcourse.backends.sharing._CHUNK", 7)
+    ids = [*range(10, 50)]
+    whole = [read.logprob for read in LocalBackend(tiny_model(), ()).read(ids, 12)]
+    backend = LocalBackend(tiny_model(), ())
+    assert Shared(backend).score(ids, 12) == pytest.approx(whole, abs=1e-4)
+    assert backend.held(ids) >= len(ids) - 1  # what was scored need not be read again to write on
+
+
+def test_a_backend_that_scores_nothing_reads_all_the_same():
+    backend = OneAtATime()
+    assert Shared(backend).score([*range(30)], 12) is None
+    assert backend.read[-1] == 30

@@ -141,6 +141,22 @@ class LocalBackend:
         self._check(list(token_ids))
         self._read(list(token_ids))
 
+    def score(self, token_ids: Sequence[int], start: int) -> list[float]:
+        """Log-probabilities of `token_ids` from index `start` (at least 1) on, read into the cache as `warm` does."""
+        ids = list(token_ids)
+        self._check(ids)
+        self._mind_adapter()
+        if not self._keeps:
+            return [read.logprob for read in self.read(ids, start)]
+        branch = self._branches.take(ids[:start])
+        at, new = len(branch.ids), ids[len(branch.ids) :]
+        logits = self._forward(input_ids=torch.tensor([new], device=self.model.device), cache=branch.cache)[0]
+        branch.ids += new
+        self._branches.keep(branch)
+        logps = torch.log_softmax(logits[start - 1 - at : -1], -1)
+        own = torch.tensor(ids[start:], device=logps.device)
+        return [float(p) for p in logps.gather(1, own[:, None])[:, 0]]
+
     def read(self, token_ids: Sequence[int], start: int) -> list[Read]:
         """What the model says to each of `token_ids` from index `start` (at least 1) on, in one pass."""
         ids = list(token_ids)

@@ -138,3 +138,16 @@ class Shared:
             at = min(end, at + _CHUNK)
             with self.turns.turn():
                 backend.warm(token_ids[:at])
+
+    def score(self, token_ids: Sequence[int], start: int) -> list[float] | None:
+        """Log-probabilities of `token_ids` from index `start` on, read in pieces; None where the backend tells none."""
+        backend: Any = self.backend
+        if not hasattr(backend, "score"):
+            self.warm(token_ids)
+            return None
+        self.warm(token_ids[:start])
+        found: list[float] = []
+        for at in range(start, len(token_ids), _CHUNK):
+            with self.turns.turn():
+                found += backend.score(token_ids[: at + _CHUNK], at)
+        return found

@@ -71,3 +71,15 @@ def test_parts():
     assert [(p.kind, p.start, p.end) for p in found] == [("thinking", 0, 17), ("tool", 22, 47), ("thinking", 52, None)]
     assert [(p.start, p.end) for p in parts_of("so</think> yes", opened=True)] == [(0, 10)]
     assert parts_of("plain < text") == ()
+
+
+@given(TEXTS, st.integers(0, 30))
+def test_what_is_told_again_is_the_same_text(text, at):
+    rendering = Rendering(tokenizer())
+    ids = tokenizer().encode(text)
+    rendering.append(ids)
+    at = min(at, len(ids))
+    patch = rendering.again(at)
+    assert patch.at == at
+    assert text[: patch.start] + patch.text == text
+    _boundary(text, patch.start)

@@ -69,6 +69,13 @@ class Rendering:
         start = _safe(old, shown[len(old) :])
         return Patch(len(self.ids), start, shown[start:])
 
+    def again(self, at: int) -> Patch:
+        """The text behind the first `at` tokens once more, for tokens of which there is more to say now."""
+        whole = self.text + self._decoder.getstate()[0].decode("utf-8", errors="replace")
+        kept = self.ends[at - 1] if at else 0
+        start = _safe(whole[:kept], whole[kept:])
+        return Patch(at, start, whole[start:])
+
     def follow(self, token_ids: Sequence[int]) -> Patch:
         """Become another text; the patch that leads there."""
         at = common_prefix(self.ids, token_ids)

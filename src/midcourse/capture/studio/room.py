@@ -30,7 +30,7 @@ from midcourse.capture.studio.troubles import Refused, silence, trouble_of
 from midcourse.capture.studio.watch import Watch
 from midcourse.capture.studio.writer import Writer
 from midcourse.drafts.draft import Draft
-from midcourse.errors import StoreError
+from midcourse.errors import MidcourseError, StoreError
 from midcourse.types import Place
 
 __all__ = ["Room"]
@@ -249,10 +249,22 @@ class Room:
         self.draft.sampling = replace(self.draft.sampling, **given.model_dump())
 
     def read_again(self) -> None:
-        """After a local steer the model reads the kept tail anew, while the person goes on reading."""
-        warm, ids = getattr(self.writer.backend(), "warm", None), self.draft.token_ids
-        if warm is not None:
-            self._warming = asyncio.create_task(asyncio.to_thread(warm, ids))
+        """After a local steer the model reads the kept tail behind the new words, while the person goes on reading."""
+        self._warming = asyncio.create_task(self._read_tail(self.writer.backend(), self.rev))
+
+    async def _read_tail(self, backend: Any, rev: int) -> None:
+        """Into the cache, and where the backend tells it, how likely the tail's words are now."""
+        ids, said = self.draft.token_ids, None
+        at = next((n for n, t in enumerate(self._tokens) if t.by == "model" and t.logprob is None), None)
+        with contextlib.suppress(MidcourseError):  # no room left, a server that has gone: said when it is to write on
+            if at is not None and hasattr(backend, "score"):
+                said = await asyncio.to_thread(backend.score, ids, self.draft.prompt_length + at)
+            elif hasattr(backend, "warm"):
+                await asyncio.to_thread(backend.warm, ids)
+        if at is None or said is None or rev != self.rev or self.pump or len(said) != len(self._tokens) - at:
+            return
+        self._tokens[at:] = views.told(self._tokens[at:], said)
+        self._send_patch(self._rendering.again(at), self._tokens[at:], whole=True)
 
     def retag(self, steer: str) -> None:
         """A steer has other tags now."""
@@ -301,7 +313,7 @@ class Room:
     def _shown_text(self) -> str:
         return self._rendering.text + (self._rendering.settle().text if self.pump is None else "")
 
-    def _send_patch(self, patch: Patch, tokens: list[TokenView]) -> None:
+    def _send_patch(self, patch: Patch, tokens: list[TokenView], *, whole: bool = False) -> None:
         parts = parts_of(self._rendering.text, opened=self._opened)
         changed, self._parts = parts != self._parts, parts
         self.emit(
@@ -311,7 +323,7 @@ class Room:
             from_=patch.start,
             text=patch.text,
             tokens=tuple(tokens),
-            parts=parts if changed else None,
+            parts=parts if changed or whole else None,
         )
 
     async def _follow(self, pump: Pump, base: Place) -> None:

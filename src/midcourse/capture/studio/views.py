@@ -8,7 +8,7 @@ from midcourse.capture.studio.shapes import AlternativeView, BranchView, SteerVi
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Place, Steer, Trajectory
 
-__all__ = ["arrived", "branches", "shown_text", "steer_views", "written"]
+__all__ = ["arrived", "branches", "shown_text", "steer_views", "told", "written"]
 
 _SHORT = 160
 """Code points of a shortened text."""
@@ -60,6 +60,14 @@ def written(
             ends=i in tokenizer.eos,
         )
         for (i, author, logprob), end in zip(rows[prompt + start :], ends[start:], strict=True)
+    ]
+
+
+def told(tokens: Sequence[TokenView], logprobs: Sequence[float]) -> list[TokenView]:
+    """The same tokens, with how likely those of the model are where that was not known."""
+    return [
+        t.model_copy(update={"logprob": _known(p)}) if t.by == "model" and t.logprob is None else t
+        for t, p in zip(tokens, logprobs, strict=True)
     ]
 
 

@@ -37,3 +37,7 @@ class Told:
             if self.pause:
                 time.sleep(self.pause)
             yield Token(i, math.log(p), tuple(sorted([(i, math.log(p)), *rest], key=lambda a: -a[1])))
+
+    def score(self, token_ids: Sequence[int], start: int) -> list[float]:
+        """A kept tail is doubtful, all of it."""
+        return [math.log(0.04)] * (len(token_ids) - start)

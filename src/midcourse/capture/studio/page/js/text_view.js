@@ -15,6 +15,31 @@ export function doubt(group) {
   return p > 0.5 ? 0 : p > 0.3 ? 1 : p > 0.15 ? 2 : p > 0.05 ? 3 : 4;
 }
 
+/** The same but for how likely it is: words whose tail was kept are told about again. */
+const alike = (a, b) => a.text === b?.text && a.start === b.start && a.by === b.by && a.ends === b.ends;
+
+/** Puts a group's words and marks on its span; the tint is on the word, not on its blanks. */
+function dress(span, group) {
+  const marks = ['g'];
+  const level = doubt(group);
+  const word = group.text.trim();
+  const apart = level && word && word !== group.text;
+  if (level && !apart) marks.push(`d${level}`);
+  if (group.by === 'person') marks.push('person');
+  if (group.ends) marks.push('ends');
+  else if (!word) marks.push(group.text.includes('\n') ? 'break' : 'blank');
+  span.className = marks.join(' ');
+  if (!apart) {
+    span.textContent = group.text;
+    return;
+  }
+  const at = group.text.indexOf(word);
+  const tinted = document.createElement('i');
+  tinted.className = `d${level}`;
+  tinted.textContent = word;
+  span.replaceChildren(group.text.slice(0, at), tinted, group.text.slice(at + word.length));
+}
+
 export class TextView {
   constructor(node) {
     this.node = node;
@@ -32,8 +57,11 @@ export class TextView {
 
   /** Brings the page to the first `shown` groups of `doc`; returns whether anything changed. */
   draw(doc, shown) {
-    const same = this.unchanged(doc, shown);
+    let same = this.unchanged(doc, shown);
     if (same === this.groups.length && same === shown) return false;
+    if (same < this.groups.length && this.groups.length <= shown && this.toldAgain(doc, same)) {
+      for (; same < this.groups.length; same += 1) dress(this.spans[same], (this.groups[same] = doc.groups.items[same]));
+    }
     this.cut(same);
     this.parts = doc.parts;
     const fresh = document.createDocumentFragment();
@@ -42,6 +70,12 @@ export class TextView {
     this.node.append(fresh);
     if (this.lines.length !== before || same < shown) this.fold();
     return true;
+  }
+
+  /** Whether only the doubts changed from a group on. */
+  toldAgain(doc, same) {
+    const part = (p, i) => p.start === this.parts[i].start && p.kind === this.parts[i].kind && p.end === this.parts[i].end;
+    return doc.parts.length === this.parts.length && doc.parts.every(part) && this.groups.slice(same).every((g, i) => alike(g, doc.groups.items[same + i]));
   }
 
   unchanged(doc, shown) {
@@ -77,22 +111,7 @@ export class TextView {
     const part = this.parts.findIndex((p) => group.start >= p.start && (p.end === null || group.start < p.end));
     if (!line || line.text.endsWith('\n') || line.part !== part) line = this.newLine(line, part, fresh);
     const span = document.createElement('span');
-    const marks = ['g'];
-    const level = doubt(group);
-    const word = group.text.trim();
-    const apart = level && word && word !== group.text; // the tint is on the word, not on its blanks
-    if (level && !apart) marks.push(`d${level}`);
-    if (group.by === 'person') marks.push('person');
-    if (group.ends) marks.push('ends');
-    else if (!group.text.trim()) marks.push(group.text.includes('\n') ? 'break' : 'blank');
-    span.className = marks.join(' ');
-    if (apart) {
-      const at = group.text.indexOf(word);
-      const tinted = document.createElement('i');
-      tinted.className = `d${level}`;
-      tinted.textContent = word;
-      span.append(group.text.slice(0, at), tinted, group.text.slice(at + word.length));
-    } else span.textContent = group.text;
+    dress(span, group);
     this.spans.push(span);
     this.groups.push(group);
     line.node.append(span);
