@@ -14,7 +14,8 @@ Events of a draft carry `seq`, which grows by one; an event whose `seq` is not t
 
 Several tabs, also of several people who may see it, can be on one draft: all get the same events. Commands that
 change the text carry the `rev` they were made on; if another tab was faster the answer is `error` with code `stale`
-and nothing was changed. `presence` says how many tabs there are.
+and nothing was changed. Only its `owner` writes in a text: to others every command but looking, `reason` and `flag` is
+`not_allowed`. `presence` says how many tabs there are.
 
 ## Text, tokens, offsets
 The *text* is the answer being written, without prompt and end token. Every offset into it (`cut`, `end`, `from`) is
@@ -86,7 +87,7 @@ it first.
 | `saved_typing` | another tab's uncommitted text |
 | `trouble` | something is the matter (code, sentence, whether it passes by itself); `code: null` clears it |
 | `training` | progress of training, to everybody who may see it |
-| `notice` | queue changed, model switched, server stops: fetch again what is shown |
+| `notice` | queue, tags or guidelines changed, model switched, server stops: fetch again what is shown |
 | `ok`, `error`, `pong`, `found`, `ghost`, `tree` | answers |
 
 Trouble codes: `store_full`, `store_locked`, `store`, `backend_gone`, `backend_busy`, `backend_cannot`,

@@ -156,6 +156,7 @@ class Room:
                 max_new_tokens=self.draft.sampling.max_new_tokens,
             ),
             model=self.writer.view(),
+            owner="" if self.office.alone else self.owner,
             typing=self.typing,
             flagged=self.office.desk.flags.get(self.id),
             seconds=self.seconds,

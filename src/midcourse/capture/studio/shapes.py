@@ -183,6 +183,8 @@ class DraftView(Shape):
     ended_by: str | None = None
     sampling: SamplingView
     model: ModelView
+    owner: str = ""
+    """Whose text it is; empty where the studio has no people. Others read it."""
     typing: TypingView | None = None
     flagged: str | None = None
     seconds: float = 0.0

@@ -31,6 +31,9 @@ _QUEUE = 20_000
 _HELLO_WITHIN = 10.0
 _LOOKS = 4
 """Looks of one tab that may be under way."""
+_READING = (c.Alternatives, c.Ghost, c.Reason, c.Flag)
+_ANYWHERE = ("next", "new", "open", "leave", "tree")
+"""What may be done at a text of somebody else."""
 MOST_BYTES = 1_000_000
 """Size of one command."""
 
@@ -163,6 +166,7 @@ class Socket:
             self.send(events.Pong(re=command.id).model_dump_json())
             return
         try:
+            self._check(command)
             shown = await self._elsewhere(command)
             if shown is not None:
                 self._ok(command.id, draft=shown)
@@ -176,6 +180,15 @@ class Socket:
         except Exception:
             log.exception("a command failed", extra={"cmd": command.cmd})
             self._refuse(command.id, Refused("bug", "the server failed at this; the text is safe. Its log says where"))
+
+    def _check(self, command: c.Command) -> None:
+        """A text is one person's: what a reviewer did in it would be recorded as their doing, and count as read."""
+        room = self._room
+        if room is None or room.office.alone or room.owner == self.visitor.name:
+            return
+        if not isinstance(command, _READING) and command.cmd not in _ANYWHERE:
+            said = f"this is {room.owner}'s text: read it, flag it, and approve or refuse its steers on the Review page"
+            raise Refused("not_allowed", said)
 
     async def _elsewhere(self, command: c.Command) -> str | None:
         """Commands that show another draft here; its id, "" for none."""
