@@ -123,6 +123,12 @@ class Room:
             return "closed"
         return "ended" if self.draft.ended else "paused"
 
+    @property
+    def idle(self) -> bool:
+        """Whether all of it is in the store and nobody is here."""
+        busy = self.pump is not None or self._stretch or self.lock.locked()
+        return not (self.audience.tabs or busy or self.practice)
+
     def view(self) -> DraftView:
         """Everything."""
         t, far = self.draft.peek, len(self._tokens) - _ALTERNATIVES_KEPT

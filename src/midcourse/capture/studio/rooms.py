@@ -4,6 +4,7 @@ Who may see a draft is decided here: its owner, and whoever reviews.
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Sequence
 
@@ -67,7 +68,7 @@ class Rooms:
             await asyncio.to_thread(lambda: draft.start(given, id=id, group=group))
         except MidcourseError as error:
             raise refusal_of(error) from error
-        return self._add(Room(draft, self.office, self.writer, owner=name, item=item, practice=practice))
+        return await self._add(Room(draft, self.office, self.writer, owner=name, item=item, practice=practice))
 
     async def following(self, room: Room, said: str) -> Room:
         """The next turn of an accepted draft."""
@@ -77,7 +78,7 @@ class Rooms:
             draft = await asyncio.to_thread(next_turn, room.draft, said)
         except MidcourseError as error:
             raise refusal_of(error) from error
-        return self._add(Room(draft, self.office, self.writer, owner=room.owner, practice=room.practice))
+        return await self._add(Room(draft, self.office, self.writer, owner=room.owner, practice=room.practice))
 
     # -- finding ---------------------------------------------------------------------------------------------------
 
@@ -98,7 +99,7 @@ class Rooms:
             raise refusal_of(error) from error
         if kept.id != id:
             raise Refused("not_found", "there is no such draft of yours")
-        return self._add(await asyncio.to_thread(self._restore, kept, kept.annotator or name))
+        return await self._add(await asyncio.to_thread(self._restore, kept, kept.annotator or name))
 
     def _restore(self, kept: Trajectory, owner: str) -> Room:
         draft = self._draft(owner, keep=True)
@@ -143,9 +144,25 @@ class Rooms:
                 except Refused:
                     continue
 
-    def _add(self, room: Room) -> Room:
-        if len(self.open_now) >= MOST:
-            raise Refused("too_fast", f"{MOST} drafts are open on this server: close some tabs first", retry=True)
+    async def let_go(self, owner: str) -> None:
+        """Somebody's drafts are open no more; what they wrote is kept first."""
+        for room in [r for r in self.open_now.values() if r.owner == owner]:
+            async with room.lock:
+                with contextlib.suppress(Refused):
+                    await room.halt()
+                self.open_now.pop(room.id, None)
+
+    async def _add(self, room: Room) -> Room:
+        """Open it; where too many are, the one that nobody has looked at for longest goes back to the store."""
+        while len(self.open_now) >= MOST:
+            idle = [r for r in self.open_now.values() if r.idle]
+            if not idle:
+                raise Refused("too_fast", f"{MOST} drafts are open on this server: close some tabs first", retry=True)
+            longest = max(idle, key=lambda r: r.audience.alone_for)
+            with contextlib.suppress(MidcourseError):
+                await longest.save_time()
+            if longest.idle:
+                self.open_now.pop(longest.id, None)
         self.open_now[room.id] = room
         return room
 
