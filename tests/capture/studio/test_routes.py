@@ -152,6 +152,66 @@ def test_review_tags_guidelines_stats_and_export(served):
     assert c.post("api/forget", json={"confirm": "me"}).json() == {"withdrawn": 1}
 
 
+def test_own_texts_are_deleted_for_good_and_the_studio_goes_on(served):
+    boss, boss_cookie, _ = person(served, "boss", "admin")
+    boss.post("api/queue", json={"prompts": ["one", "two"]})
+    ada, ada_cookie, _ = person(served, "ada")
+    mine = finish(served, ada_cookie, (3, " never"))
+    theirs = finish(served, boss_cookie, (3, " ever"))
+    looking = served.page(ada_cookie, draft=mine)
+    assert ada.post("api/forget", json={"confirm": "boss", "erase": True}).status_code == 400
+    assert ada.post("api/forget", json={"confirm": "ada", "erase": True}).json() == {"erased": 1, "made_of": 0}
+    with pytest.raises(ConnectionClosed):
+        looking.wait("never")
+    assert [t.id for t in served.studio.office.store.trajectories()] == [theirs]
+    assert ada.get("api/drafts").json() == []
+    assert served.page(ada_cookie).do("open", draft=mine)["code"] == "not_found"
+    again = served.page(ada_cookie)
+    assert again.do("next")["event"] == "ok"  # the prompt waits for somebody once more
+    assert again.draft["prompt"][0]["content"] == "one"
+    assert ada.post("api/forget", json={"confirm": "ada"}).json() == {"withdrawn": 0}
+
+
+def test_a_reviewer_reads_and_flags_a_text_and_writes_nothing_into_it(served):
+    _, boss_cookie, _ = person(served, "boss", "admin")
+    boss = served.client(Cookie=f"midcourse_session={boss_cookie}")
+    boss.post("api/queue", json={"prompts": ["one"]})
+    _, ada_cookie, _ = person(served, "ada")
+    hers = finish(served, ada_cookie, (3, " never"))
+    page = served.page(boss_cookie)
+    page.do("open", draft=hers)
+    assert page.draft["owner"] == "ada"
+    for cmd, more in (("reopen", {}), ("replace", {"cut": 4, "text": " x"}), ("undo", {}), ("shown", {"shown": 9})):
+        refused = page.do(cmd, **more)
+        assert (refused["event"], refused["code"]) == ("error", "not_allowed")
+        assert "ada's text" in refused["message"]
+    assert page.do("flag", note="odd")["event"] == "ok"
+    assert page.do("alternatives", token=2)["event"] == "ok"
+    [kept] = served.studio.office.store.trajectories()
+    assert (kept.status, [s.annotator for s in kept.steers]) == ("accepted", ["ada"])
+
+
+def test_the_text_looked_at_longest_ago_makes_room(served, monkeypatch):
+    monkeypatch.setattr("midcourse.capture.studio.rooms.MOST", 2)
+    page = served.page()
+    drafts = []
+    for text in ("one", "two", "three"):
+        assert page.do("new", text=text)["event"] == "ok"
+        page.rest()
+        page.do("stop", shown=len(page.draft["tokens"]))
+        drafts.append(page.draft["id"])
+    assert list(served.studio.rooms.open_now) == drafts[1:]
+    said = page.text
+    page.do("open", draft=drafts[0])
+    assert (page.draft["id"], len(page.text) > 0, page.text != said) == (drafts[0], True, True)
+
+
+def test_new_tags_are_told_to_who_writes(served):
+    page = served.page()
+    served.client().put("api/tags", json={"tags": ["tone"]})
+    assert page.wait("notice")["about"] == "tags"
+
+
 def test_the_end_token_is_in_no_text_that_a_person_reads(tmp_path):
     with serve(tmp_path, Babbler(ends_at=40), max_new_tokens=60) as served:
         c, page = served.client(), served.page()

@@ -131,7 +131,7 @@ class Notice(Shape):
     """Fetch again."""
 
     event: Literal["notice"] = "notice"
-    about: Literal["queue", "model", "review", "people", "shutdown", "guidelines", "adapters", "inbox"]
+    about: Literal["queue", "model", "review", "people", "shutdown", "guidelines", "tags", "adapters", "inbox"]
     message: str = ""
 
 

@@ -51,6 +51,11 @@ class Office:
         async with self._lock:
             self._apply(await asyncio.to_thread(self.journal.since, self.desk.seq))
 
+    async def read_anew(self) -> None:
+        """Entries are gone: the desk as the journal tells it now."""
+        async with self._lock:
+            self.desk = await asyncio.to_thread(lambda: Desk(self.journal.since()))
+
     async def take_next(self, name: str, *, practice: bool = False) -> tuple[str, str] | None:
         """Reserve the person's next prompt: (item, id of the draft to be); None where none is left."""
         async with self._lock:

@@ -25,7 +25,7 @@ fits. Times are Unix seconds, durations seconds. *admin* marks routes that an an
 | `GET api/differences` | `[Difference]`: prompts that several people finished, unsettled first | admin |
 | `POST api/differences/{item}` | `Settlement` | admin |
 | `GET api/export?format=jsonl` | steers as a file (`trl`, `sft`, `jsonl`); an annotator gets their own | |
-| `POST api/forget` | `{"confirm": my name}` withdraws all my steers; purging: `midcourse store` | |
+| `POST api/forget` | `Forget`: withdraws all my steers, or deletes all my texts for good | |
 | `GET api/train` | `TrainingRun` or null | |
 | `POST api/train` | `TrainRequest` → `TrainingRun`; 409 while one runs | admin |
 | `POST api/train/stop` | stops it; what is trained so far stays | admin |
@@ -50,6 +50,7 @@ __all__ = [
     "Agreement",
     "Difference",
     "DraftLine",
+    "Forget",
     "Guidelines",
     "InboxLine",
     "InboxView",
@@ -143,6 +144,15 @@ class PromptChange(Shape):
     people: Annotated[int, Field(ge=1, le=100)] | None = None
     first: bool = False
     removed: bool | None = None
+
+
+class Forget(Shape):
+    """All that one person made: their steers withdrawn, or their texts deleted."""
+
+    confirm: Short
+    """Their own name."""
+    erase: bool = False
+    """Delete the texts in which nobody else had a hand, for good. Exports and adapters made of them stay."""
 
 
 class Guidelines(Shape):

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from midcourse.capture.studio import events, rest
 from midcourse.capture.studio.desk import Item, Prompt
+from midcourse.capture.studio.erasing import erase
 from midcourse.capture.studio.guard import problem
 from midcourse.capture.studio.prompts import entries, read_prompts
 from midcourse.capture.studio.reading import Reader, prompt_line
@@ -112,9 +113,12 @@ def _data_routes(router: APIRouter, studio: Studio) -> None:
         )
 
     @router.post("/forget")
-    async def forget(who: Who, body: dict[str, str]) -> dict[str, int]:
-        if body.get("confirm") != who.name:
-            raise HTTPException(400, "give your own name as `confirm`: all of your steers will be withdrawn")
+    async def forget(who: Who, body: rest.Forget) -> dict[str, int]:
+        if body.confirm != who.name:
+            raise HTTPException(400, "give your own name as `confirm`: all of your steers are meant")
+        if body.erase:
+            erased, still = await erase(studio, who.name)
+            return {"erased": erased, "made_of": still}
 
         def withdraw() -> int:
             mine = [s for t in office.store.trajectories() for s in t.steers if s.annotator == who.name and s.counts]
@@ -193,6 +197,7 @@ def _notice_routes(router: APIRouter, studio: Studio) -> None:
         if len(given) > 20 or any(len(t) > 60 for t in given):
             raise HTTPException(400, "at most 20 tags of at most 60 characters")
         await office.record("tags", {"tags": given}, who.name)
+        studio.tell_all(events.Notice(about="tags"))
         return {"tags": given}
 
 
