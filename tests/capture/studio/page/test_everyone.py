@@ -246,3 +246,65 @@ def test_settings_show_at_once_and_stay(studio: Callable[..., Any], tab: Callabl
     page.reload()
     page.wait_for_selector("body[data-link=live]")
     assert page.evaluate("getComputedStyle(document.getElementById('column')).fontSize") == "24px"
+
+
+def test_a_phone_has_guidelines_and_a_button_for_what_is_left(
+    studio: Callable[..., Any], tab: Callable[..., Any]
+) -> None:
+    run = studio(TEXT * 6, pause=0.02)
+    page = tab(run.address, **PHONE)
+    page.evaluate(
+        "fetch('api/guidelines', { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ text: '# Be plain' }) })"
+    )
+    page.get_by_test_id("next").tap()
+    until(page, "s.view.phase === 'stream' && s.view.shown > 6")
+    page.locator("[data-wish=more]").tap()
+    until(page, "s.view.phase === 'pause'")
+    sizes = [b.bounding_box()["height"] for b in page.get_by_test_id("more").get_by_role("button").all()]
+    assert len(sizes) > 8
+    assert min(sizes) >= 44
+    page.get_by_test_id("more").locator("[data-wish='text-']").tap()
+    assert (view(page, "view.cursor"), page.locator("dialog[open]").count()) == (0, 0)
+    page.get_by_role("button", name="Guidelines").tap()
+    assert page.locator("#guide h1, #guide h2, #guide h3").inner_text() == "Be plain"
+    page.locator("#guide").get_by_role("button", name="Close").tap()
+    assert not page.locator("#guide").is_visible()
+    assert page.evaluate("document.getElementById('tools').getBoundingClientRect().right <= innerWidth")
+    page.get_by_role("button", name="Keys").tap()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_screen_readers_hear_what_others_see_in_a_colour(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+    page = tab(studio(TEXT * 6, pause=0.02).address)
+    paused(page, 20)
+    page.keyboard.press("Home")
+    page.keyboard.press("Alt+ArrowDown")
+    assert page.inner_text("#place") == "1: the, 30 %. Enter takes it."
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+Control+ArrowRight")
+    assert page.inner_text("#place").startswith("Selected: You")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Home")
+    page.keyboard.press("Control+ArrowRight")
+    page.keyboard.press("Backspace")
+    assert page.inner_text("#place").startswith("Struck through from here on: ")
+
+
+def test_alternatives_stay_at_the_cursor_when_the_lines_break_anew(
+    studio: Callable[..., Any], tab: Callable[..., Any]
+) -> None:
+    page = tab(studio(TEXT * 6, pause=0.01).address)
+    paused(page, 30)
+    page.keyboard.press("End")
+    page.wait_for_selector("#alternatives button")
+    for text in ("# Be plain", ""):  # beside the text there is less room for it, then more again
+        page.evaluate(
+            "(text) => fetch('api/guidelines', { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ text }) })",
+            text,
+        )
+        page.wait_for_selector("#guide", state="visible" if text else "hidden")
+        page.wait_for_timeout(200)
+        panel, cursor = page.locator("#alternatives").bounding_box(), page.get_by_test_id("box").bounding_box()
+        assert abs(panel["x"] - cursor["x"]) < 30
+        assert abs(panel["y"] - (cursor["y"] + cursor["height"])) < 20

@@ -81,3 +81,30 @@ def test_who_is_not_signed_in_is_told_how(studio: Callable[..., Any], tab: Calla
     page = tab(run.address, ready=False)
     page.wait_for_selector("#banner:not([hidden])")
     assert "users add" in page.inner_text("#banner")
+
+
+def test_a_text_of_somebody_else_is_read_only(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+    run = studio(TEXT, pause=0.01)
+    ada, eve = join(run, tab, "ada"), join(run, tab, "eve", "admin")
+    steer(ada, "could")
+    draft = ada.evaluate("midcourse.state.draft.id")
+    eve.evaluate(f"location.hash = '#/draft/{draft}'")
+    until(eve, "s.draft !== null")
+    assert "ada's text" in eve.inner_text("#banner")
+    assert not eve.locator("#bar").is_visible()
+    eve.keyboard.press("Control+z")
+    eve.wait_for_timeout(300)
+    assert run.store.trajectory(draft).status == "accepted"
+    assert not ada.locator("#banner").is_visible()
+
+
+def test_everything_of_ones_own_deleted_from_the_page(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+    run = studio(TEXT, pause=0.01)
+    ada = join(run, tab, "ada")
+    steer(ada, "could")
+    ada.evaluate("location.hash = '#/progress'")
+    ada.get_by_role("button", name="Delete all my texts").click()
+    ada.get_by_placeholder("Type ada to confirm").fill("ada")
+    ada.keyboard.press("Enter")
+    ada.wait_for_selector("text=1 texts deleted for good.")
+    assert list(run.store.trajectories()) == []

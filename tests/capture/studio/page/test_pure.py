@@ -195,6 +195,10 @@ def test_sentence_by_sentence(modules: Any) -> None:
         ({"key": "Tab", "code": "Tab"}, "pause", None),
         ({"key": "Process", "code": "KeyA"}, "stream", None),
         ({"key": "a", "code": "KeyA", "isComposing": True}, "stream", None),
+        ({"key": "Enter", "code": "Enter"}, "home", "on"),
+        ({"key": "Enter", "code": "Enter", "ctrlKey": True}, "home", "next"),
+        ({"key": "Enter", "code": "Enter", "altKey": True}, "pause", "takeKeep"),
+        ({"key": " ", "code": "Space"}, "done", "nothing"),
     ],
 )
 def test_keys(modules: Any, key: dict[str, Any], mode: str, wish: str | None) -> None:
@@ -333,6 +337,48 @@ def test_typing_cuts_and_every_way_to_commit(modules: Any) -> None:
     assert wide["cut"] == 3
     assert (far["cut"], far["text"]) == (17, " And")
     assert whole["resume"] is False
+
+
+def test_an_alternative_in_place_of_one_token_keeps_the_rest(modules: Any) -> None:
+    got = run(
+        modules,
+        STATE
+        + """
+        const s = play(begin(), { type: 'freeze', recent: 0 });
+        const looked = play(s, { type: 'choose', index: 0 });
+        return [intend(s, 'takeKeep'), intend(looked, 'takeKeep')];""",
+    )
+    assert got[0] is None  # none is looked at
+    assert {k: got[1][k] for k in ("cmd", "kind", "cut", "end", "text")} == {
+        "cmd": "replace",
+        "kind": "local",
+        "cut": 3,
+        "end": 7,
+        "text": " x",
+    }
+
+
+def test_what_is_on_no_button_of_the_bar_is_behind_one(modules: Any) -> None:
+    got = run(
+        modules,
+        STATE
+        + """
+        const { WISHES } = await use('keys.js');
+        const { onBar } = await use('bar_view.js');
+        const { others } = await use('more_view.js');
+        const s = play(begin({ item: 'p', mode: 'paused' }), { type: 'freeze', recent: 0 }, { type: 'choose', index: 0 });
+        const there = new Set([...onBar('pause'), ...others(s, 'pause').map((w) => w.wish)]);
+        const none = WISHES.filter((w) => (w.modes.includes('pause') || w.modes[0] === '*') && !there.has(w.wish)).map((w) => w.wish);
+        return [none, others(begin({ item: null }), 'pause').map((w) => w.wish).includes('skip')];""",
+    )
+    none, skips = got
+    assert skips is False
+    head, alternatives, text = (
+        {"timeline", "tree", "settings", "help"},
+        {"take", "choice-"},
+        {"select-", "select+", "clear", "token-", "token+"},
+    )
+    assert set(none) <= head | alternatives | text | {"slower", "faster"}  # pace: on the bar while it writes
 
 
 def test_nothing_unseen_counts_as_read(modules: Any) -> None:

@@ -259,3 +259,48 @@ def test_to_take_what_comes_next_anyway_is_no_steer(studio: Callable[..., Any], 
     page.keyboard.press("1")  # the likeliest is what the model has written already
     until(page, f"s.view.shown > {shown + 2}")
     assert run.steers() == []
+
+
+def test_an_alternative_looked_at_takes_one_place_and_the_rest_is_doubted_anew(
+    studio: Callable[..., Any], tab: Callable[..., Any]
+) -> None:
+    run = studio(STORY + "<end>", pause=0.002)
+    page = tab(run.address)
+    begin(page)
+    until(page, "s.draft.mode === 'ended' && s.view.phase === 'pause'")
+    page.keyboard.press("Home")
+    page.keyboard.press("Control+ArrowRight")
+    assert page.locator("#text .d4").count() == 0
+    page.keyboard.press("Alt+ArrowDown")
+    page.keyboard.press("Alt+Enter")
+    until(page, "s.draft.steers.length === 1 && !s.view.pending")
+    (steer,) = run.steers()
+    assert (steer.kind, sides(run, steer)[1]) == ("local", " the")
+    assert run.soon() == STORY.replace("should", "the", 1)
+    until(page, "document.querySelectorAll('#text .d4').length > 10")  # the model was asked about the kept tail
+    assert page.inner_text("#text").startswith("You the go home.")
+
+
+def test_enter_on_the_first_page_goes_on_where_one_stopped(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+    page = tab(studio(STORY * 8, pause=0.02, prompts=("One.", "Two.")).address)
+    begin(page)
+    page.keyboard.press("Space")
+    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    first = view(page, "draft.id")
+    page.keyboard.press("Control+o")
+    page.wait_for_selector("[data-testid=open-drafts]")
+    page.keyboard.press("Enter")
+    until(page, f"s.draft?.id === '{first}'")
+    page.keyboard.press("Control+o")
+    page.wait_for_selector("[data-testid=open-drafts]")
+    page.keyboard.press("Control+Enter")
+    until(page, f"s.draft && s.draft.id !== '{first}'")
+
+
+def test_space_at_the_end_accepts_nothing(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+    page = tab(studio("You should go.<end>", pause=0.002).address)
+    page.keyboard.press("Enter")
+    until(page, "s.draft?.mode === 'ended' && s.view.phase === 'pause'")
+    page.keyboard.press("Space")
+    page.wait_for_timeout(150)
+    assert (view(page, "view.phase"), view(page, "draft.status"), view(page, "view.typed")) == ("pause", "open", None)

@@ -1,15 +1,17 @@
 /** What stands below a text that has come to its end: accept it, or go on with the conversation. */
 import { el, fill, seconds } from './dom.js';
 
-const WHY = { limit: 'It reached the longest answer allowed.', context: 'The model has no room for more.', end: 'The model has ended here.' };
+const WHY = { end: 'The model has ended here.' };
+const STUCK = { limit: 'This is as much as it writes at once. Enter lets it write on.', context: 'The model has no room for more: put an end to it here, or accept the text as it stands.' };
 
 export function after(node, state, mode, does) {
-  const { draft } = state;
-  const key = mode === 'done' || mode === 'closed' ? [mode, draft.id, draft.status, draft.endedBy, draft.steers.length] : ['none'];
+  const { draft, view } = state;
+  const stuck = mode === 'pause' && draft.mode === 'paused' && !view.cutting && view.shown >= draft.doc.groups.length ? STUCK[draft.endedBy] : undefined;
+  const key = mode === 'done' || mode === 'closed' ? [mode, draft.id, draft.status, draft.endedBy, draft.steers.length] : [stuck ?? 'none'];
   fill(node, key, () => {
     if (mode === 'done') return el('p', {}, WHY[draft.endedBy] ?? 'The text is complete.');
     if (mode === 'closed') return closed(draft, does);
-    return [];
+    return stuck ? el('p', {}, stuck) : [];
   });
 }
 

@@ -17,7 +17,7 @@ export class CaretView {
     });
     this.box.setAttribute('autocorrect', 'off');
     this.box.setAttribute('autocomplete', 'off');
-    if (TOUCH.matches) this.box.inputMode = 'none';
+    this.silent();
     this.kept = el('span', { class: 'kept', 'aria-hidden': 'true' });
     this.marked = [];
     this.composing = false;
@@ -34,9 +34,7 @@ export class CaretView {
   }
 
   set value(text) {
-    if (this.value === text) return;
     this.box.replaceChildren(...(text ? [text.endsWith('\n') ? `${text}\n` : text] : []));
-    if (document.activeElement === this.box) this.toEnd();
   }
 
   toEnd() {
@@ -54,7 +52,11 @@ export class CaretView {
     return before.toString() === '';
   }
 
+  /** A finger moves the cursor without the screen's keyboard coming up; it comes when somebody wants to type. */
+  silent() { this.box.inputMode = TOUCH.matches ? 'none' : ''; }
+
   hide() {
+    this.silent();
     this.unmark();
     this.box.remove();
     this.kept.remove();
@@ -71,9 +73,13 @@ export class CaretView {
     const group = draft.doc.groups.items[place];
     const before = typed && place < view.shown ? slice(group.text, 0, typed.cut - group.start) : '';
     this.kept.textContent = before + (typed?.lead ?? '');
-    if (!this.composing) this.value = typed ? typed.text : '';
+    const text = typed ? typed.text : '';
+    const put = !this.composing && this.value !== text;
+    if (put) this.value = text;
     this.text.insert(place, this.kept.textContent ? [this.kept, this.box] : [this.box]);
+    if (put && document.activeElement === this.box) this.toEnd(); // moved with the focus, it begins at its start again
     if (!this.kept.textContent) this.kept.remove();
+    if (!typed && this.box.classList.contains('typing')) this.silent(); // dropped, or the rest was kept
     this.box.classList.toggle('typing', Boolean(typed));
     this.box.classList.toggle('waiting', Boolean(typed && view.pending));
     this.box.classList.toggle('cutting', view.cutting || Boolean(typed));
@@ -120,7 +126,10 @@ export class CaretView {
 
   /** The focus goes to the box, without a jump of the page. `keyboard`: a touch device may show its keys. */
   focus(keyboard = false) {
-    if (keyboard) this.box.inputMode = 'text';
+    if (keyboard) {
+      this.box.inputMode = 'text';
+      this.box.blur(); // what has the focus already brings up no keyboard
+    }
     if (document.activeElement === this.box) return;
     this.box.focus({ preventScroll: true });
     this.toEnd();

@@ -27,6 +27,13 @@ export class Desk {
     this.bar = new BarView(byId('bar'), does.perform);
     this.does = does;
     this.pointer();
+    new ResizeObserver(() => this.settle()).observe(this.column); // a window, a panel, guidelines that come a moment later
+  }
+
+  /** The lines broke anew: the alternatives go along with the cursor. */
+  settle() {
+    const spot = byId('alternatives').hidden ? null : this.spot();
+    if (spot) this.alternatives.put(spot);
   }
 
   draw(state, before) {

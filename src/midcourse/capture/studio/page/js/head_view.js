@@ -1,5 +1,6 @@
 /** The head of the page and what stands at its edges: what is the matter, who writes, how far the queue is, the tools. */
 import { byId, el, fill, put, seconds } from './dom.js';
+import { foreign } from './foreign.js';
 import { lacking } from './lacking.js';
 import { outgrown } from './outgrown.js';
 import { get } from './rest.js';
@@ -13,9 +14,9 @@ const LINKS = {
 };
 
 export class Head {
-  /** `open(panel)`: whether it is in sight; `perform(wish)`: what a button does; `now`: the settings. */
-  constructor({ studio, now, perform, open }) {
-    Object.assign(this, { studio, now, perform, open, toastShown: null, toastOver: 0 });
+  /** `open(panel)`: whether it is in sight; `perform(wish)`: what a button does; `now`: the settings; `guide`: guidelines. */
+  constructor({ studio, now, perform, open, guide }) {
+    Object.assign(this, { studio, now, perform, open, guide, toastShown: null, toastOver: 0 });
   }
 
   draw(state) {
@@ -24,16 +25,20 @@ export class Head {
     this.banner(state);
     this.toast(state.view.toast);
     facts(draft, state);
-    const [steers, tree] = [this.open('timeline'), this.open('tree')];
-    fill(byId('tools'), [steers, tree, Boolean(draft)], () => (draft ? [this.tool('timeline', 'Steers', steers), this.tool('tree', 'Tree', tree)] : [])
-      .concat([this.tool('settings', 'Settings'), this.tool('help', 'Keys')]));
+    const [steers, tree, guidelines] = [this.open('timeline'), this.open('tree'), this.open('guidelines')];
+    const asked = Boolean(this.guide.text);
+    fill(byId('tools'), [steers, tree, guidelines, asked, Boolean(draft)], () => [
+      ...(draft && asked ? [this.tool('guidelines', 'Guidelines', guidelines)] : []),
+      ...(draft ? [this.tool('timeline', 'Steers', steers), this.tool('tree', 'Tree', tree)] : []),
+      this.tool('settings', 'Settings'), this.tool('help', 'Keys'),
+    ]);
   }
 
   banner(state) {
     const { link, trouble } = state;
     const live = link.status === 'live';
     const banner = byId('banner');
-    const says = live ? trouble?.message ?? (outgrown(state, this.now.pace) || lacking(state)) : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
+    const says = live ? trouble?.message ?? (foreign(state) || outgrown(state, this.now.pace) || lacking(state)) : link.tries < 2 && link.status !== 'signed-out' ? '' : LINKS[link.status];
     banner.hidden = !says;
     put(banner, says ?? '');
     banner.className = trouble && !trouble.passes ? 'banner bad' : live && !trouble ? 'banner hint' : 'banner';

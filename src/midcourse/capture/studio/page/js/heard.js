@@ -58,7 +58,7 @@ function snapshot(state, { draft: d }) {
     id: d.id, epoch: d.epoch, seq: d.seq, rev: d.rev, mode: d.mode, status: d.status,
     prompt: d.prompt, promptText: d.prompt_text, item: d.item, practice: d.practice,
     doc, steers: [...d.steers], undo: d.undo, redo: d.redo, endedBy: d.ended_by, sampling: d.sampling,
-    model: d.model, flagged: d.flagged, seconds: d.seconds, rate: null, waiting: 0, tabs: 1, elsewhere: null,
+    model: d.model, owner: d.owner, flagged: d.flagged, seconds: d.seconds, rate: null, waiting: 0, tabs: 1, elsewhere: null,
   };
   const seen = Math.min(doc.groups.length, groupOfToken(doc, d.shown));
   const shown = again ? Math.min(doc.groups.length, Math.max(seen, state.view.shown)) : seen;

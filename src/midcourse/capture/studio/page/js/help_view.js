@@ -4,7 +4,7 @@ import { el } from './dom.js';
 
 const MODES = [
   ['stream', 'While the model writes'], ['pause', 'When it stands still'], ['type', 'While you type a correction'],
-  ['done', 'When the text is complete'], ['closed', 'Between texts'], ['*', 'Always'],
+  ['done', 'When the text is complete'], ['closed', 'Between texts'], ['home', 'On the first page'], ['*', 'Always'],
 ];
 
 export function showHelp(dialog, settings, change) {

@@ -1,40 +1,54 @@
 /** The first page: continue where you stopped, the next prompt, a prompt of one's own, the queue. */
 import { el } from './dom.js';
+import { spell } from './keys.js';
 import { get, patch, post, put } from './rest.js';
 
 const STATES = { waiting: 'waiting', open: 'open', done: 'done', skipped: 'skipped', removed: 'removed' };
 
-export async function homePage(node, { go, studio, toast }) {
+export async function homePage(node, context) {
+  const { go, studio, toast } = context;
   const [drafts, queue] = await Promise.all([get('api/drafts').catch(() => []), get('api/queue').catch(() => null)]);
   const open = drafts.filter((d) => d.status === 'open');
-  const closed = drafts.filter((d) => d.status !== 'open').slice(0, 12);
+  const closed = drafts.filter((d) => d.status !== 'open');
+  context.begun = open[0]?.id ?? null;
   const admin = studio.state.me?.role !== 'annotator';
   node.replaceChildren(...[
     el('h1', {}, open.length ? 'Where you stopped' : 'What shall it write?'),
     studio.state.model?.lacks ? el('p', { class: 'lead', 'data-testid': 'lacks' }, studio.state.model.lacks) : null,
-    open.length ? el('ul', { class: 'lines', 'data-testid': 'open-drafts' }, open.slice(0, 20).map(draftLine)) : null,
-    queue && (queue.waiting || queue.practice_left) ? nextPrompt(queue, go) : null,
+    open.length ? el('ul', { class: 'lines', 'data-testid': 'open-drafts' }, open.slice(0, 20).map((d, i) => draftLine(d, i === 0))) : null,
+    queue && (queue.waiting || queue.practice_left) ? nextPrompt(queue, go, open.length > 0) : null,
     ownPrompt(go, open.length || queue?.waiting),
-    ...(queue ? queueList(queue, admin, toast, () => homePage(node, { go, studio, toast })) : []),
-    closed.length ? el('h2', {}, 'Finished') : null,
-    closed.length ? el('ul', { class: 'lines' }, closed.map(draftLine)) : null,
+    ...(queue ? queueList(queue, admin, toast, () => homePage(node, context)) : []),
+    ...finished(closed),
   ].filter(Boolean));
 }
 
-function draftLine(d) {
+const SHORT = 12;
+
+/** The newest in sight, the others behind one click: what was accepted can be put right at any time. */
+function finished(closed) {
+  if (!closed.length) return [];
+  const older = closed.slice(SHORT);
+  return [
+    el('h2', {}, 'Finished'), el('ul', { class: 'lines', 'data-testid': 'finished' }, closed.slice(0, SHORT).map((d) => draftLine(d))),
+    older.length ? el('details', {}, el('summary', {}, `${older.length} older`), el('ul', { class: 'lines' }, older.map((d) => draftLine(d)))) : null,
+  ];
+}
+
+function draftLine(d, first = false) {
   return el('li', {}, el('a', { href: `#/draft/${d.id}`, 'data-draft': d.id },
-    el('span', { class: 'what', dir: 'auto' }, d.prompt || 'Untitled'), el('span', { class: 'state' }, `${d.steers} steer${d.steers === 1 ? '' : 's'} · ${d.tokens} tokens`),
+    el('span', { class: 'what', dir: 'auto' }, d.prompt || 'Untitled'), el('span', { class: 'state' }, `${d.steers} steer${d.steers === 1 ? '' : 's'} · ${d.tokens} tokens`, first ? [' ', el('kbd', { 'aria-hidden': 'true' }, 'Enter')] : null),
     el('span', { class: 'then', dir: 'auto' }, d.text ? `… ${d.text}` : 'nothing written yet'), el('span', { class: 'state' }, d.flagged ? 'flagged' : d.status === 'open' ? '' : d.status)));
 }
 
-function nextPrompt(queue, go) {
+function nextPrompt(queue, go, begun) {
   const first = queue.prompts.find((p) => p.state === 'waiting');
   const practice = queue.practice_left > 0;
   return el('div', { class: 'first' },
     el('p', { class: 'lead' }, practice ? `Practice: ${queue.practice_left} to go. These do not count.` : `Next of ${queue.waiting}`),
     first ? el('p', { class: 'what', dir: 'auto' }, first.text) : null,
     el('div', { class: 'row' },
-      el('button', { type: 'button', class: 'main', 'data-testid': 'next', onclick: () => go({ cmd: 'next', practice }) }, practice ? 'Practise' : 'Start', ' ', el('kbd', { 'aria-hidden': 'true' }, 'Enter')),
+      el('button', { type: 'button', class: 'main', 'data-testid': 'next', onclick: () => go({ cmd: 'next', practice }) }, practice ? 'Practise' : 'Start', ' ', el('kbd', { 'aria-hidden': 'true' }, (begun ? spell('Mod+Enter') : ['Enter']).join(' '))),
       practice && queue.waiting ? el('button', { type: 'button', onclick: () => go({ cmd: 'next', practice: false }) }, 'Skip the practice') : null));
 }
 

@@ -67,6 +67,13 @@ const WISHES = {
     const { typed } = state.view;
     return { cmd: 'end', cut: typed.cut, text: typed.text ? typed.lead + typed.text : '', ...onText(state), resume: false };
   },
+  takeKeep: (state) => {
+    const { draft, view } = state;
+    const one = alternativesAt(state)?.all[view.choice];
+    if (!one || one.ends || one.text.includes('\ufffd') || view.cursor >= view.shown) return null; // nothing there to put in its place
+    const [cut, end] = [pointsIn(draft.doc, view.cursor), pointsIn(draft.doc, view.cursor + 1)];
+    return { cmd: 'replace', kind: 'local', cut, end, text: one.text, ...onText(state), resume: draft.mode !== 'ended' };
+  },
   remove: (state) => {
     const { draft, view } = state;
     const range = selection(view) ?? [view.cursor, view.cursor];

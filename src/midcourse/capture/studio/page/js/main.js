@@ -1,14 +1,16 @@
 /** Boots the page: wires socket, state, keys, views and the pages around them. */
-import { ask } from './ask_view.js';
+import { Away } from './away.js';
 import { Desk, NARROW } from './desk.js';
-import { byId, fill } from './dom.js';
+import { byId } from './dom.js';
+import { CROWDED, GuideView } from './guide_view.js';
 import { Head } from './head_view.js';
 import { showHelp } from './help_view.js';
 import { seenTokens } from './intents.js';
-import { bindings, wishOf } from './keys.js';
-import { markdown } from './markdown.js';
+import { Keyboard } from './keyboard.js';
+import { bindings } from './keys.js';
 import { AS_IT_COMES } from './pace.js';
 import { Pages } from './pages.js';
+import { Questions } from './questions.js';
 import { get } from './rest.js';
 import { Said } from './said.js';
 import * as settings from './settings.js';
@@ -17,7 +19,6 @@ import { Socket } from './socket.js';
 import { Studio } from './studio.js';
 
 const now = settings.load();
-settings.apply(now);
 let table = bindings(now.keys);
 
 const url = new URL('ws', document.baseURI);
@@ -26,7 +27,10 @@ const socket = new Socket({ url, event: (e) => studio.heard(e), link: (link) => 
 const studio = new Studio(socket, now);
 const pages = new Pages({ node: byId('page'), studio, go, toast });
 const said = new Said();
-const head = new Head({ studio, now, perform, open: (what) => now.side === what && (!NARROW.matches || Boolean(desk.sheet)) });
+const guide = new GuideView(byId('guide'), again);
+const questions = new Questions({ studio, toast, perform });
+const inSight = (panel) => (panel === 'guidelines' ? guide.open(now.guidelines) : now.side === panel && (!NARROW.matches || Boolean(desk.sheet)));
+const head = new Head({ studio, now, perform, open: inSight, guide });
 
 /** The draft that was shown is not there any more, or never was. */
 function gone(error) {
@@ -37,12 +41,14 @@ function gone(error) {
 
 function toast(message, tone = 'plain') { studio.dispatch({ type: 'toast', message, tone }); }
 
+// -- settings --------------------------------------------------------------------------------------------------------------
+
 function change(given) {
   Object.assign(now, given.reset ? settings.checked({}) : given);
   settings.save(now);
   settings.apply(dark(now));
   table = bindings(now.keys);
-  render(studio.state, studio.state);
+  again();
 }
 
 /** The theme of the system, said to the style sheets as ours. */
@@ -53,55 +59,40 @@ function dark(given) {
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => settings.apply(dark(now)));
 settings.apply(dark(now));
 
+// -- what a wish does ------------------------------------------------------------------------------------------------------
+
 /** A command after which another draft is shown. */
 async function go(command) {
   const done = await studio.ask(command);
   if (done?.draft) location.hash = `#/draft/${done.draft}`;
 }
 
-const does = {
+/** Where the person stopped; with nothing begun, the next prompt. */
+function on() {
+  if (pages.context.begun) location.hash = `#/draft/${pages.context.begun}`;
+  else go({ cmd: 'next' });
+}
+
+const desk = new Desk(studio, {
   perform,
   go: (s) => {
-    if (studio.state.view.phase === 'stream') studio.freeze();
+    questions.halt();
     studio.dispatch({ type: 'placeAt', at: s.at });
     desk.caret.focus();
   },
   withdraw: (s) => studio.ask({ cmd: 'withdraw', steer: s.id }),
-  reasons,
-  closeSide: () => { desk.sheet = false; render(studio.state, studio.state); },
+  reasons: (s) => questions.reasons(s),
+  closeSide: () => { desk.sheet = false; again(); },
   jump: (b) => studio.ask({ cmd: 'jump', node: b.node, rev: studio.state.draft.rev, shown: seenTokens(studio.state) }, { name: 'jump' }),
   turn: (text) => go({ cmd: 'turn', text }),
-};
-const desk = new Desk(studio, does);
+});
 studio.onNext = () => go({ cmd: 'next' });
-
-async function reasons(steer) {
-  const last = steer ?? studio.state.draft?.steers.findLast((s) => s.state !== 'withdrawn');
-  if (!last) return toast('There is no steer yet to give a reason for.');
-  const answer = await ask(byId('ask'), { title: 'Why?', tags: studio.state.tags, chosen: last.tags, note: last.reason ?? '' });
-  if (answer) studio.ask({ cmd: 'reason', steer: last.id, tags: answer.tags, note: answer.note || null });
-  return undefined;
-}
-
-async function skip() {
-  if (studio.mode === 'stream') studio.freeze();
-  const answer = await ask(byId('ask'), { title: 'Skip this prompt', tags: studio.state.tags, yes: 'Skip for good', free: 'Why', more: [['Ask me later', { again: true }]] });
-  if (!answer) return;
-  const reason = [...answer.tags, answer.note].filter(Boolean).join('; ');
-  if (await studio.ask({ cmd: 'skip', reason, again: Boolean(answer.again) })) location.hash = '#/';
-}
-
-async function flag() {
-  const { draft } = studio.state;
-  const answer = await ask(byId('ask'), { title: 'For whoever reviews', free: 'What should they look at', note: draft.flagged ?? '', yes: 'Flag', more: draft.flagged !== null ? [['Take the flag away', { off: true }]] : [] });
-  if (answer) studio.ask({ cmd: 'flag', note: answer.off ? null : answer.note });
-}
 
 /** On a narrow screen the panel is a sheet that comes and goes; on a wide one it stays as the person left it. */
 function side(what) {
   if (NARROW.matches) {
-    const same = now.side === what;
-    desk.sheet = !(desk.sheet && same);
+    desk.sheet = !(desk.sheet && now.side === what);
+    guide.sheet = false;
     change({ side: what });
     if (what === 'tree' && desk.sheet) studio.quietly({ cmd: 'tree' });
     return;
@@ -110,83 +101,82 @@ function side(what) {
   if (now.side === 'tree') studio.quietly({ cmd: 'tree' });
 }
 
+function guidelines() {
+  if (!CROWDED.matches) return change({ guidelines: !now.guidelines });
+  guide.sheet = !guide.sheet;
+  if (guide.sheet) desk.sheet = false;
+  return again();
+}
+
 function pace(by) {
   const next = Math.round((now.pace * (by > 0 ? 1.25 : 0.8)) / 20) * 20;
   change({ pace: Math.max(60, Math.min(AS_IT_COMES, next)) });
   toast(now.pace >= AS_IT_COMES ? 'Pace: as it comes' : `Pace: ${now.pace} words a minute`);
 }
 
+/** How the model draws from here on. */
+async function draw(sampling) {
+  if (await studio.ask({ cmd: 'settings', sampling })) studio.dispatch({ type: 'sampling', sampling });
+}
+
 const VIEWS = {
-  help: () => { if (studio.mode === 'stream') studio.freeze(); showHelp(byId('help'), now, change); },
-  settings: () => { if (studio.mode === 'stream') studio.freeze(); showSettings(byId('settings'), now, change, studio.state.draft, (sampling) => studio.ask({ cmd: 'settings', sampling })); },
+  help: () => { questions.halt(); showHelp(byId('help'), now, change); },
+  settings: () => { questions.halt(); showSettings(byId('settings'), now, change, studio.state.draft, draw); },
   timeline: () => side('timeline'),
   tree: () => side('tree'),
   tint: () => change({ tint: !now.tint }),
-  guidelines: () => change({ guidelines: !now.guidelines }),
+  guidelines,
   sentences: () => { change({ sentences: !now.sentences }); toast(now.sentences ? 'Sentence by sentence: Enter shows the next' : 'Without a pause after sentences'); },
   slower: () => pace(-1),
   faster: () => pace(1),
   queue: () => { location.hash = '#/'; },
+  on,
   next: () => go({ cmd: 'next' }),
-  reasons: () => reasons(),
-  skip: () => studio.state.draft && skip(),
-  flag: () => studio.state.draft && flag(),
+  reasons: () => questions.reasons(),
+  skip: () => questions.skip(),
+  flag: () => questions.flag(),
+  more: () => questions.more(),
   write: () => desk.caret.focus(true),
   stopTyping: () => { studio.freeze(); desk.caret.focus(); },
   newline: () => document.execCommand('insertLineBreak'),
   nothing: () => {},
 };
 
-/** Does what a key or a button wishes; returns whether the key was ours. */
+/** Does what a key or a button wishes; returns whether it was ours. */
 function perform(wish, more = {}) {
   if (VIEWS[wish]) { VIEWS[wish](more); return true; }
   return studio.perform(wish, more);
 }
 
-addEventListener('keydown', (e) => {
-  if (e.defaultPrevented || document.querySelector('dialog[open]')) return;
-  const inText = e.target === document.body || e.target.closest?.('#column') || e.target === desk.caret.box;
-  const other = e.target.closest?.('button, a, input, select, textarea, summary');
-  const mode = studio.state.draft && !byId('desk').hidden ? studio.mode : 'home';
-  const wish = wishOf(e, mode, { table, single: now.single, digits: now.digits });
-  if (mode === 'waiting' && (!wish || wish.wish !== 'undo')) { e.preventDefault(); if (wish?.wish === 'stop') perform('stop'); return; }
-  if (!wish) {
-    if (mode === 'type' && e.key === 'Backspace' && inText && desk.caret.atStart) { e.preventDefault(); studio.local({ type: 'widen' }); }
-    return;
-  }
-  const chorded = e.ctrlKey || e.metaKey || e.altKey || /^F\d/.test(e.key);
-  if (other && !chorded) return; // buttons and fields keep their own keys
-  if (mode === 'home' && wish.wish === 'next' && location.hash.length > 2) return;
-  const started = e.timeStamp;
-  const mine = wish.wish === 'stopTyping' ? (perform('stopTyping'), false) : (perform(wish.wish, wish), true);
-  if (mine) e.preventDefault();
-  if (wish.wish === 'stop' || wish.wish === 'stopTyping') frozen(started);
-});
-
-/** How long a stop took to the first frame without motion, for the benchmark: `performance.getEntriesByName('freeze')`. */
-function frozen(started) {
-  requestAnimationFrame(() => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => performance.measure('freeze', { start: started, end: performance.now() });
-    port2.postMessage(0);
-  });
-}
+const mode = () => (studio.state.draft && !byId('desk').hidden ? studio.mode : 'home');
+new Keyboard({ studio, desk, now, table: () => table, mode, perform });
+new Away(studio);
 
 // -- drawing ---------------------------------------------------------------------------------------------------------------
 
 let drawn = studio.state;
 studio.listen((state, before, action) => {
-  if (action.type === 'heard' && action.event.event === 'notice') pages.again(action.event.about);
+  if (action.type === 'heard' && action.event.event === 'notice') told(action.event.about);
   if (state.stale.queue !== before.stale.queue || (state.view.phase === 'closed') !== (before.view.phase === 'closed')) head.queue();
-  if (state.stale.model !== before.stale.model) get('api/adapters').then((a) => studio.dispatch({ type: 'adapter', name: a.active }), () => {});
   if (state.training !== before.training) pages.again('training');
   render(state, drawn);
   drawn = state;
 });
 
+/** Something changed on the server: fetched again where it is shown. */
+function told(about) {
+  pages.again(about);
+  if (about === 'model') get('api/adapters').then((a) => studio.dispatch({ type: 'adapter', name: a.active }), () => {});
+  if (about === 'tags') get('api/tags').then((t) => studio.dispatch({ type: 'tags', tags: t.tags }), () => {});
+  if (about === 'guidelines') guide.fetch();
+}
+
+function again() { render(studio.state, studio.state); }
+
 function render(state, before) {
   desk.draw(state, before);
   said.draw(state, before);
+  guide.draw(now.guidelines);
   head.draw(state);
   pages.links(state);
   if (now.side === 'tree' && state.draft && state.view.phase !== 'stream' && state.view.tree?.rev !== state.draft.rev && treeFor !== state.draft.rev) {
@@ -195,32 +185,26 @@ function render(state, before) {
   }
 }
 let treeFor = -1;
-
-async function guidelines() {
-  const { text } = await get('api/guidelines').catch(() => ({ text: '' }));
-  const guide = byId('guide');
-  fill(guide, [text], () => markdown(text));
-  guide.hidden = !text || !now.guidelines;
-}
+for (const room of [NARROW, CROWDED]) room.addEventListener('change', again);
 
 // -- pages -----------------------------------------------------------------------------------------------------------------
 
 async function route() {
   const [, name = '', id] = location.hash.replace(/^#/, '').split('/');
-  const onDesk = name === 'draft' && id;
-  if (onDesk) {
+  guide.sheet = false;
+  if (name === 'draft' && id) {
     byId('page').hidden = pages.left = true;
     byId('desk').hidden = false;
-    guidelines();
+    guide.fetch();
     if (studio.state.draft?.id !== id) {
       studio.wanted = id;
       if (socket.live) await studio.ask({ cmd: 'open', draft: id });
     }
-    render(studio.state, studio.state);
+    again();
     return;
   }
   if (studio.state.draft) {
-    if (studio.state.view.phase === 'stream') studio.freeze();
+    questions.halt();
     studio.quietly({ cmd: 'leave' });
     studio.dispatch({ type: 'left' });
   }
@@ -234,28 +218,12 @@ async function route() {
 addEventListener('hashchange', route);
 let welcomed = false;
 studio.listen((state, before, action) => {
-  if (action.type === 'heard' && action.event.event === 'welcome') {
-    head.queue();
-    if (!welcomed) route();
-    else if (!state.draft) pages.again('all');
-    welcomed = true;
-  }
+  if (action.type !== 'heard' || action.event.event !== 'welcome') return;
+  head.queue();
+  if (!welcomed) route();
+  else if (!state.draft) pages.again('all');
+  welcomed = true;
 });
-
-// -- away ------------------------------------------------------------------------------------------------------------------
-
-let away = false;
-let awayLater = 0;
-function active() {
-  if (away) studio.quietly({ cmd: 'idle', away: (away = false) });
-  clearTimeout(awayLater);
-  awayLater = setTimeout(() => {
-    away = true;
-    if (studio.state.view.phase === 'stream') studio.freeze();
-    studio.quietly({ cmd: 'idle', away: true });
-  }, studio.state.awayAfter * 1000);
-}
-for (const kind of ['keydown', 'pointermove', 'pointerdown', 'wheel', 'touchmove']) addEventListener(kind, active, { passive: true, capture: true });
 
 studio.wanted = /^#\/draft\/(.+)$/.exec(location.hash)?.[1] ?? null;
 socket.open();

@@ -1,6 +1,6 @@
 /** The dashboard: how much was done, how fast, by whom, how alike; export and one's own data. */
-import { ask } from './ask_view.js';
-import { byId, el, seconds } from './dom.js';
+import { el, seconds } from './dom.js';
+import { ownData } from './own_view.js';
 import { line } from './plot.js';
 import { get, post } from './rest.js';
 
@@ -10,8 +10,8 @@ const few = (v) => (v === null || v === undefined ? '–' : v < 10 ? v.toFixed(1
 
 export async function progressPage(node, context) {
   const admin = context.studio.state.me?.role === 'admin';
-  const [stats, agreement, differences] = await Promise.all([
-    get('api/stats'), admin ? get('api/agreement').catch(() => null) : null, admin ? get('api/differences').catch(() => []) : [],
+  const [stats, me, agreement, differences] = await Promise.all([
+    get('api/stats'), get('api/me'), admin ? get('api/agreement').catch(() => null) : null, admin ? get('api/differences').catch(() => []) : [],
   ]);
   const again = () => progressPage(node, context);
   node.replaceChildren(...[
@@ -22,7 +22,7 @@ export async function progressPage(node, context) {
       number(String(stats.accepted), `of ${stats.drafts} texts accepted`),
       number(few(stats.tokens ? (100 * stats.steers) / stats.tokens : null), 'steers per hundred tokens')),
     ...rounds(stats.rounds), ...days(stats.days), ...counts(stats), ...people(stats.people),
-    ...(agreement?.pairs ? alike(agreement) : []), ...settle(differences, context, again), ...own(context, admin),
+    ...(agreement?.pairs ? alike(agreement) : []), ...settle(differences, context, again), ...ownData(me, context, again),
   ].filter(Boolean));
 }
 
@@ -74,21 +74,6 @@ function settle(all, { toast }, again) {
   ];
 }
 
-function own({ studio, toast }, admin) {
-  const forget = async () => {
-    const name = studio.state.me.name;
-    const answer = await ask(byId('ask'), { title: 'Withdraw all my steers', free: `Type ${name} to confirm`, yes: 'Withdraw them' });
-    if (!answer) return;
-    post('api/forget', { confirm: answer.note }).then((r) => toast(`${r.withdrawn} steers withdrawn.`), (e) => toast(e.message, 'bad'));
-  };
-  return [
-    el('h2', {}, admin ? 'Export' : 'My data'),
-    el('p', { class: 'row' },
-      el('a', { href: 'api/export?format=jsonl', download: 'steers.jsonl' }, 'Steers as JSONL'),
-      el('a', { href: 'api/export?format=trl', download: 'steers-trl.jsonl' }, 'Preference rows for TRL'),
-      el('button', { type: 'button', class: 'quiet', onclick: forget }, 'Withdraw all my steers')),
-  ];
-}
 
 export function table(head, rows, numbersFrom) {
   return el('table', {},

@@ -2,6 +2,7 @@
 import { pointsIn, textBetween } from './doc.js';
 import { alternativesAt } from './intents.js';
 import { byId, percent, visible } from './dom.js';
+import { selection } from './hand.js';
 import { starts } from './places.js';
 
 export class Said {
@@ -22,6 +23,7 @@ export class Said {
       if (view.shown > this.upTo) this.say(draft.doc, view.shown);
       this.place(state);
     }
+    if (view.phase === 'pause') this.chosen(state, before);
     if (view.phase === 'type' && before.view.phase !== 'type') byId('place').textContent = 'Typing a correction. Enter writes on from it, Alt Enter keeps the rest, Escape drops it.';
     if (view.phase === 'closed' && before.view.phase !== 'closed') byId('place').textContent = `Text ${draft.status}.`;
   }
@@ -37,6 +39,15 @@ export class Said {
     this.upTo = until;
   }
 
+  /** What is highlighted, struck through or selected: seen by others in a colour. */
+  chosen({ draft, view }, before) {
+    const was = before.view;
+    const one = view.choice >= 0 && view.choice !== was.choice ? alternativesAt({ draft, view })?.all[view.choice] : null;
+    if (one) byId('place').textContent = `${view.choice + 1}: ${one.ends ? 'end of the answer' : one.text.trim() || visible(one.text)}, ${percent(one.logprob)}. Enter takes it.`;
+    else if (view.cutting && (!was.cutting || view.cursor !== was.cursor)) byId('place').textContent = `Struck through from here on: ${words(draft.doc, view.cursor, view.cursor + 6)}. Enter lets the model try again.`;
+    else if (view.anchor !== null && (view.anchor !== was.anchor || view.cursor !== was.cursor)) byId('place').textContent = `Selected: ${words(draft.doc, ...selection(view))}.`;
+  }
+
   place(state) {
     const { draft, view } = state;
     const group = draft.doc.groups.items[view.cursor];
@@ -46,3 +57,5 @@ export class Said {
     byId('place').textContent = others ? `${here}. Instead: ${others}.` : `${here}.`;
   }
 }
+
+const words = (doc, from, until) => textBetween(doc, pointsIn(doc, from), pointsIn(doc, Math.min(until, doc.groups.length))).trim() || 'nothing';

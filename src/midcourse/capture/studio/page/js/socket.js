@@ -8,6 +8,7 @@ const PROTOCOL = 1;
 const PATIENCE = [200, 500, 1000, 2000, 4000];
 const PING = 20_000;
 const SILENCE = 10_000;
+const DOUBT = 3_000;
 const FINAL = { 4401: 'signed-out', 4403: 'refused', 4409: 'outdated' };
 
 export class Socket {
@@ -20,6 +21,7 @@ export class Socket {
     this.tries = 0;
     this.live = false;
     addEventListener('online', () => this.hurry());
+    addEventListener('offline', () => this.doubt());
     document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.hurry());
   }
 
@@ -70,6 +72,14 @@ export class Socket {
       this.send({ cmd: 'ping' }).catch(() => {});
       this.watch = setTimeout(() => this.reconnect(), SILENCE);
     }, PING);
+  }
+
+  /** The browser says that a line is down: whether it is ours shows within moments. */
+  doubt() {
+    if (!this.live) return;
+    this.send({ cmd: 'ping' }).catch(() => {});
+    clearTimeout(this.watch);
+    this.watch = setTimeout(() => this.reconnect(), DOUBT);
   }
 
   reconnect() {

@@ -50,6 +50,10 @@ export function reduce(state, action) {
       return { ...state, view: { ...state.view, pending: action.pending } };
     case 'adapter':
       return state.model ? { ...state, model: { ...state.model, adapter: action.name } } : state;
+    case 'sampling':
+      return state.draft ? { ...state, draft: { ...state.draft, sampling: action.sampling } } : state;
+    case 'tags':
+      return { ...state, tags: action.tags };
     case 'left':
       return { ...state, draft: null, trouble: null, view: QUIET };
     default:

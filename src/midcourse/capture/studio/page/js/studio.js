@@ -35,7 +35,13 @@ export class Studio {
     this.state = reduce(before, action);
     if (this.state === before) return;
     for (const listener of this.listeners) listener(this.state, before, action);
-    if (before.view.phase === 'stream' && this.state.view.phase === 'pause' && action.type !== 'freeze') this.report(performance.now(), true);
+    if (before.view.phase === 'stream' && this.state.view.phase === 'pause' && action.type !== 'freeze') this.rests(performance.now());
+  }
+
+  /** The text came to rest by itself: a stop pressed a moment later must not let it go on. */
+  rests(now) {
+    this.stopped = now;
+    this.report(now, true);
   }
 
   /** stream | pause | done | type | waiting | closed | home */
@@ -205,6 +211,7 @@ export class Studio {
       if (!this.state.view.cutting) this.dispatch({ type: 'cutBack', unit: 'token' });
       return this.steer('reject');
     },
+    takeKeep() { return this.steer('takeKeep'); },
     remove() { return this.steer('remove'); },
     clear() { return this.local({ type: 'clear' }); },
     cancel() {

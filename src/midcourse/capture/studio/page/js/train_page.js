@@ -43,7 +43,7 @@ function watch(run, act) {
   const left = busy && run.step > 1 && run.steps ? `, about ${seconds((took / run.step) * (run.steps - run.step))} to go` : '';
   const says = {
     starting: 'Starting…', training: `Step ${run.step} of ${run.steps || '…'}${left}`, evaluating: 'Measuring on held-out prompts…',
-    done: `Done in ${seconds(took)}`, failed: run.message ?? 'It failed.', stopped: 'Stopped.',
+    done: `Done in ${seconds(took)}${run.message ? `. It could not be measured: ${run.message}` : ''}`, failed: run.message ?? 'It failed.', stopped: 'Stopped.',
   }[run.state];
   const bar = el('progress', { max: 1, value: run.steps ? run.step / run.steps : busy ? undefined : 1, 'aria-label': 'Training' });
   const series = (key) => run.curve.filter((p) => Number.isFinite(p[key])).map((p) => [p.step ?? 0, p[key]]);
