@@ -262,7 +262,7 @@ class Room:
     async def _read_tail(self, backend: Any, rev: int) -> None:
         """Into the cache, and where the backend tells it, how likely the tail's words are now."""
         ids, said = self.draft.token_ids, None
-        at = next((n for n, t in enumerate(self._tokens) if t.by == "model" and t.logprob is None), None)
+        at = self._untold()
         with contextlib.suppress(MidcourseError):  # no room left, a server that has gone: said when it is to write on
             if at is not None and hasattr(backend, "score"):
                 said = await asyncio.to_thread(backend.score, ids, self.draft.prompt_length + at)
@@ -272,6 +272,10 @@ class Room:
             return
         self._tokens[at:] = views.told(self._tokens[at:], said)
         self._send_patch(self._rendering.again(at), self._tokens[at:], whole=True)
+
+    def _untold(self) -> int | None:
+        """The first word of the model of which it is not known how likely it is here."""
+        return next((n for n, t in enumerate(self._tokens) if t.by == "model" and t.logprob is None), None)
 
     def retag(self, steer: str) -> None:
         """A steer has other tags now."""
@@ -380,3 +384,5 @@ class Room:
                 with contextlib.suppress(Refused):  # said as trouble; the next command tries again
                     await self.settle()
                 self.emit_state()
+                if self._untold() is not None:  # it wrote on at once behind a kept tail
+                    self.read_again()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from capture.studio.page.opened import begin, until, view
+from midcourse.store.db import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
@@ -174,6 +175,24 @@ def test_the_server_is_killed_and_the_text_is_there_to_the_last_word_shown(
         page.keyboard.press("Enter")
         until(page, "s.draft.steers.length === 1", 60)
         assert view(page, "draft.steers.0.kind") == "typed"
+        until(page, "s.view.phase === 'stream' && s.view.shown > 24 || s.draft.mode === 'ended'", 60)
+        if view(page, "view.phase") == "stream":
+            page.keyboard.press("Space")
+        until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'", 60)
+        page.keyboard.press("Home")
+        page.keyboard.press("Control+ArrowRight")
+        page.keyboard.type("quiet")
+        page.keyboard.press("Alt+Enter")
+        until(page, "s.draft.steers.length === 2 && !s.view.pending", 60)
+        page.keyboard.press("Escape")
+        until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'", 60)
+        told = "s.draft.doc.tokens.items.every((t) => t.by === 'person' || t.logprob !== null)"
+        until(page, told, 60)  # the model itself says how likely the kept tail is now
+        page.keyboard.press("Control+s")
+        until(page, "s.view.phase === 'closed'", 30)
+        with Store(str(tmp_path / "s.db")) as store:
+            [kept] = store.trajectories()
+        assert (kept.status, [s.kind for s in kept.steers]) == ("accepted", ["typed", "local"])
     finally:
         process.kill()
         process.wait()

@@ -281,6 +281,25 @@ def test_an_alternative_looked_at_takes_one_place_and_the_rest_is_doubted_anew(
     assert page.inner_text("#text").startswith("You the go home.")
 
 
+def test_a_kept_tail_behind_which_it_writes_on_is_doubted_anew_at_the_next_stop(
+    studio: Callable[..., Any], tab: Callable[..., Any]
+) -> None:
+    page = tab(studio(STORY * 4, pause=0.01).address)
+    begin(page)
+    until(page, "s.view.shown > 12")
+    page.keyboard.press("Space")
+    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    page.keyboard.press("Home")
+    page.keyboard.press("Control+ArrowRight")
+    page.keyboard.type("could")
+    page.keyboard.press("Alt+Enter")
+    until(page, "s.draft.steers.length === 1 && s.view.phase === 'stream' && s.view.shown > 16")
+    page.keyboard.press("Space")
+    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    until(page, "document.querySelectorAll('#text .d4').length > 5")
+    assert page.evaluate("midcourse.state.draft.doc.tokens.items.every((t) => t.by === 'person' || t.logprob !== null)")
+
+
 def test_enter_on_the_first_page_goes_on_where_one_stopped(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     page = tab(studio(STORY * 8, pause=0.02, prompts=("One.", "Two.")).address)
     begin(page)
