@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-import model_folder
-
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import model_folder  # here, since tests of the base install read this file where there is no torch
+
     home = tmp_path_factory.mktemp("desk")
     model_folder.save_model(home / "tiny")
     lines = [{"prompt": f"Q{i}: ", "prefix": "It is quite", "rejected": " bad", "chosen": " good"} for i in range(12)]
