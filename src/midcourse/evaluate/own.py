@@ -50,8 +50,8 @@ def own_answers(
         seed: Of the chance.
         stage: See `run.Stage`.
     """
-    prompts, names = _prompts(held, max(sampled, shown)), _prompt_texts(held, tokenizer)
-    by_chance, greedy = prompts[:sampled], prompts[:shown]
+    prompts = _prompts(held, tokenizer)
+    by_chance, greedy = ([ids for ids, _ in prompts[:most]] for most in (sampled, shown))
     asked = [*by_chance, *greedy]
     if not asked:
         return Own({}, ())
@@ -70,7 +70,7 @@ def own_answers(
     chance = {v: s[: len(by_chance)] for v, s in drawn.items()}
     told = _collapse(variants, by_chance, chance, tokenizer) if by_chance else {}
     tick(len(by_chance))
-    return Own(told, tuple(Written(n, t) for n, t in zip(names, texts, strict=False)))
+    return Own(told, tuple(Written(name, t) for (_, name), t in zip(prompts[:shown], texts, strict=True)))
 
 
 def _collapse(
@@ -83,19 +83,13 @@ def _collapse(
     return {v: collapse(samples, [row[k] for row in scored]) for k, (v, samples) in enumerate(drawn.items())}
 
 
-def _prompts(held: Sequence[HeldOut], most: int) -> list[list[int]]:
-    """The ids of different prompts, up to where the answer begins."""
-    found: dict[str, list[int]] = {}
+def _prompts(held: Sequence[HeldOut], tokenizer: TextTokenizer) -> list[tuple[list[int], str]]:
+    """Different prompts: their ids up to where the answer begins, and as text. A text without a prompt has none."""
+    found: dict[str, tuple[list[int], str]] = {}
     for one in held:
         authors = one.trajectory.authors(one.trajectory.head)
         start = next((i for i, a in enumerate(authors) if a != "prompt"), len(authors))
-        if start:
-            found.setdefault(one.group, one.trajectory.path(one.trajectory.head)[:start])
-    return list(found.values())[:most]
-
-
-def _prompt_texts(held: Sequence[HeldOut], tokenizer: TextTokenizer) -> list[str]:
-    found: dict[str, str] = {}
-    for one in held:
-        found.setdefault(one.group, prompt_text(one.trajectory, tokenizer))
+        if start and one.group not in found:
+            ids = one.trajectory.path(one.trajectory.head)[:start]
+            found[one.group] = ids, prompt_text(one.trajectory, tokenizer)
     return list(found.values())

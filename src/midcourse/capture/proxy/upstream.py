@@ -65,6 +65,12 @@ class Answer:
         self.response.close()
 
 
+class _AsItCame(aiohttp.ClientRequest):
+    """Says nothing of a body that is not there: aiohttp adds a length of 0 for methods that may have one."""
+
+    GET_METHODS = aiohttp.ClientRequest.GET_METHODS | {"DELETE", "PATCH", "POST", "PUT"}
+
+
 class Upstream:
     """One model server."""
 
@@ -106,7 +112,7 @@ class Upstream:
         if self._session is None:
             self._session = _session()
         kept = [("Host", self._named), *((n.decode("latin-1"), _words(v)) for n, v in between_hops(headers, _NOT_SENT))]
-        if isinstance(content, bytes):  # its length may not be what it was
+        if content and isinstance(content, bytes):  # its length may not be what it was
             kept = [h for h in kept if h[0].lower() != "content-length"]
         try:
             response = await self._session.request(
@@ -129,6 +135,7 @@ def _session() -> aiohttp.ClientSession:
     """As many connections as are asked for; bytes as they are, no cookies, no limit of time once connected."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE),
+        request_class=_AsItCame,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

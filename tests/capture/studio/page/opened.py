@@ -18,7 +18,7 @@ from midcourse.capture.studio.writer import Loaded
 from midcourse.store.db import Store
 from midcourse.types import ModelRef, Steer
 
-__all__ = ["Open", "begin", "running", "until", "view"]
+__all__ = ["Open", "begin", "keep", "running", "stop", "until", "view", "whole"]
 
 
 @dataclass
@@ -110,3 +110,23 @@ def begin(page: Any) -> None:
     """The first prompt of the queue, by keyboard, until words are seen."""
     page.keyboard.press("Enter")
     until(page, "s.view.phase === 'stream' && s.view.shown > 3")
+
+
+def stop(page: Any) -> None:
+    """While it writes: until it stands still, here and on the server."""
+    page.keyboard.press("Space")
+    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+
+
+def whole(page: Any) -> None:
+    """The first prompt, until the model has ended its text."""
+    begin(page)
+    until(page, "s.draft.mode === 'ended' && s.view.phase === 'pause'")
+
+
+def keep(page: Any, words: str) -> None:
+    """Put words in place of the second word of the text that stands still, and keep the rest."""
+    page.keyboard.press("Home")
+    page.keyboard.press("Control+ArrowRight")
+    page.keyboard.type(words)
+    page.keyboard.press("Alt+Enter")

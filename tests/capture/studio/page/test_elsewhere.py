@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from capture.studio.page.opened import begin, until
+from capture.studio.page.opened import begin, stop, until
 from midcourse.capture.studio.elsewhere import Server, server_loader
 from midcourse.tokens import TextTokenizer
 from model_folder import save_model
@@ -31,8 +31,7 @@ def test_writing_steering_and_a_server_that_goes(
         begin(page)
         assert "tiny on ollama" in page.inner_text("#facts")
         until(page, "s.view.shown > 12")
-        page.keyboard.press("Space")
-        until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+        stop(page)
         assert "cannot be forbidden a word" in page.inner_text("#banner")
         assert page.get_attribute("#banner", "class") == "banner hint"
         page.keyboard.press("Home")
@@ -43,8 +42,7 @@ def test_writing_steering_and_a_server_that_goes(
         page.keyboard.press("1")
         until(page, "s.draft.steers.length === 1 && s.view.phase === 'stream' && s.view.shown > 3")
         assert page.locator("#banner").is_hidden()  # said once, until the first steer
-        page.keyboard.press("Space")
-        until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+        stop(page)
         page.keyboard.press("End")
         shown = page.inner_text("#text").strip()
         first.close()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from capture.studio.page.opened import begin, until, view
+from capture.studio.page.opened import begin, stop, until, view
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: scripts/setup")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -17,8 +17,7 @@ PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobil
 def paused(page: Any, tokens: int = 12) -> None:
     begin(page)
     until(page, f"s.view.shown > {tokens}")
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    stop(page)
 
 
 def violations(page: Any) -> list[str]:

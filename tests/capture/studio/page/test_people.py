@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from capture.studio.page.opened import begin, until
+from capture.studio.page.opened import begin, keep, stop, until
 from midcourse.capture.studio.access import new_link
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -30,12 +30,8 @@ def join(run: Any, tab: Callable[..., Any], name: str, role: str = "annotator") 
 def steer(page: Any, words: str) -> None:
     begin(page)
     until(page, "s.view.shown > 12")
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
-    page.keyboard.press("Home")
-    page.keyboard.press("Control+ArrowRight")
-    page.keyboard.type(words)
-    page.keyboard.press("Alt+Enter")
+    stop(page)
+    keep(page, words)
     until(page, "s.draft.steers.length === 1 && !s.view.pending")
     page.keyboard.press("Control+s")
     until(page, "s.view.phase === 'closed'")
@@ -106,5 +102,5 @@ def test_everything_of_ones_own_deleted_from_the_page(studio: Callable[..., Any]
     ada.get_by_role("button", name="Delete all my texts").click()
     ada.get_by_placeholder("Type ada to confirm").fill("ada")
     ada.keyboard.press("Enter")
-    ada.wait_for_selector("text=1 texts deleted for good.")
+    ada.wait_for_selector("text=1 text deleted for good.")
     assert list(run.store.trajectories()) == []

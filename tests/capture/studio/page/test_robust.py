@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from capture.studio.page.opened import begin, until, view
+from capture.studio.page.opened import begin, keep, stop, until, view
 from midcourse.store.db import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -23,8 +23,7 @@ LONG = "You should go home. It's a very very good day, isn't it? The cat should 
 
 def paused(page: Any, tokens: int = 12) -> None:
     until(page, f"s.view.shown > {tokens}")
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    stop(page)
 
 
 def test_a_broken_line_comes_back_by_itself(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
@@ -179,10 +178,7 @@ def test_the_server_is_killed_and_the_text_is_there_to_the_last_word_shown(
         if view(page, "view.phase") == "stream":
             page.keyboard.press("Space")
         until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'", 60)
-        page.keyboard.press("Home")
-        page.keyboard.press("Control+ArrowRight")
-        page.keyboard.type("quiet")
-        page.keyboard.press("Alt+Enter")
+        keep(page, "quiet")
         until(page, "s.draft.steers.length === 2 && !s.view.pending", 60)
         page.keyboard.press("Escape")
         until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'", 60)

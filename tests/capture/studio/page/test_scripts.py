@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from capture.studio.page.opened import begin, until, view
+from capture.studio.page.opened import begin, stop, until, view
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
@@ -62,8 +62,7 @@ def test_an_input_method(studio: Callable[..., Any], tab: Callable[..., Any]) ->
     run = studio("You should go home. " * 8, pause=0.01)
     page = tab(run.address)
     begin(page)
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    stop(page)
     keys = page.context.new_cdp_session(page)
     for text in ("n", "に", "にほ", "にほん"):
         keys.send("Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from capture.studio.page.opened import begin, until, view
+from capture.studio.page.opened import begin, keep, stop, until, view, whole
 from capture.studio.page.told import tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -62,8 +62,7 @@ def test_digits_take_alternatives(studio: Callable[..., Any], tab: Callable[...,
     page = tab(run.address)
     begin(page)
     until(page, "s.view.shown > 14")
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    stop(page)
     here = "midcourse.state.draft.doc.groups.items[midcourse.state.view.cursor].text"
     assert page.evaluate(here).strip() in "very"  # the least likely token of late
     others = page.locator("#alternatives button .word").all_inner_texts()
@@ -80,8 +79,7 @@ def test_digits_take_alternatives(studio: Callable[..., Any], tab: Callable[...,
 def test_alt_enter_keeps_the_tail(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(STORY + "<end>", pause=0.002)
     page = tab(run.address)
-    begin(page)
-    until(page, "s.draft.mode === 'ended' && s.view.phase === 'pause'")
+    whole(page)
     page.keyboard.press("Home")
     for _ in range(3):
         page.keyboard.press("Control+ArrowRight")
@@ -101,8 +99,7 @@ def test_alt_down_replaces_more_words_and_delete_removes_one(
 ) -> None:
     run = studio(STORY + "<end>", pause=0.002)
     page = tab(run.address)
-    begin(page)
-    until(page, "s.draft.mode === 'ended' && s.view.phase === 'pause'")
+    whole(page)
     page.keyboard.press("Home")
     page.keyboard.type("They")
     page.keyboard.press("Alt+ArrowDown")
@@ -266,8 +263,7 @@ def test_an_alternative_looked_at_takes_one_place_and_the_rest_is_doubted_anew(
 ) -> None:
     run = studio(STORY + "<end>", pause=0.002)
     page = tab(run.address)
-    begin(page)
-    until(page, "s.draft.mode === 'ended' && s.view.phase === 'pause'")
+    whole(page)
     page.keyboard.press("Home")
     page.keyboard.press("Control+ArrowRight")
     assert page.locator("#text .d4").count() == 0
@@ -287,15 +283,10 @@ def test_a_kept_tail_behind_which_it_writes_on_is_doubted_anew_at_the_next_stop(
     page = tab(studio(STORY * 4, pause=0.01).address)
     begin(page)
     until(page, "s.view.shown > 12")
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
-    page.keyboard.press("Home")
-    page.keyboard.press("Control+ArrowRight")
-    page.keyboard.type("could")
-    page.keyboard.press("Alt+Enter")
+    stop(page)
+    keep(page, "could")
     until(page, "s.draft.steers.length === 1 && s.view.phase === 'stream' && s.view.shown > 16")
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    stop(page)
     until(page, "document.querySelectorAll('#text .d4').length > 5")
     assert page.evaluate("midcourse.state.draft.doc.tokens.items.every((t) => t.by === 'person' || t.logprob !== null)")
 
@@ -303,8 +294,7 @@ def test_a_kept_tail_behind_which_it_writes_on_is_doubted_anew_at_the_next_stop(
 def test_enter_on_the_first_page_goes_on_where_one_stopped(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     page = tab(studio(STORY * 8, pause=0.02, prompts=("One.", "Two.")).address)
     begin(page)
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    stop(page)
     first = view(page, "draft.id")
     page.keyboard.press("Control+o")
     page.wait_for_selector("[data-testid=open-drafts]")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from capture.studio.page.opened import begin, until
+from capture.studio.page.opened import begin, stop, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
@@ -16,8 +16,7 @@ LONG = "You should go home. It's a very very good day, isn't it? The cat should 
 
 def paused(page: Any, tokens: int = 12) -> None:
     until(page, f"s.view.shown > {tokens}")
-    page.keyboard.press("Space")
-    until(page, "s.view.phase === 'pause' && s.draft.mode === 'paused'")
+    stop(page)
 
 
 def test_stop_while_a_correction_is_on_its_way(

@@ -8,7 +8,7 @@ export function ownData(me, { toast }, again) {
     const answer = await ask(byId('ask'), { title, free: `Type ${me.name} to confirm`, yes });
     if (answer) await post('api/forget', { confirm: answer.note, ...more }).then((r) => { toast(said(r)); again(); }, (e) => toast(e.message, 'bad'));
   };
-  const withdraw = () => confirmed('Withdraw all my steers', 'Withdraw them', (r) => `${r.withdrawn} steers withdrawn.`);
+  const withdraw = () => confirmed('Withdraw all my steers', 'Withdraw them', (r) => `${count(r.withdrawn, 'steer')} withdrawn.`);
   const erase = () => confirmed('Delete all my texts for good', 'Delete them', deleted, { erase: true });
   const leave = () => post('api/leave').finally(() => location.reload());
   return [
@@ -24,5 +24,8 @@ export function ownData(me, { toast }, again) {
 }
 
 function deleted({ erased, made_of: still }) {
-  return `${erased} texts deleted for good.${still ? ` ${still} exports or adapters made of them still hold them: tell whoever runs this studio.` : ''}`;
+  const made = still ? ` ${still} of the exports and adapters made before still hold them: tell whoever runs this studio.` : '';
+  return `${count(erased, 'text')} deleted for good.${made}`;
 }
+
+const count = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
