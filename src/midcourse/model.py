@@ -30,6 +30,7 @@ __all__ = [
     "adapter_base",
     "builtin_path",
     "cache_folder",
+    "copy_companions",
     "load_model",
     "pull_builtin",
     "quiet",
@@ -46,6 +47,10 @@ _SAFE = {"use_safetensors": True, "trust_remote_code": False, "local_files_only"
 _MOST_HEADER = 100_000_000
 """Bytes of a safetensors header; the format allows no more."""
 _HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*"]
+_COMPANIONS = (
+    *("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt"),
+    *("LICENSE*", "LICENCE*", "NOTICE*"),
+)
 
 
 @dataclass(frozen=True)
@@ -294,6 +299,13 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
             return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ModelError(f"the adapter {adapter} does not fit the model: {_first_line(error)}") from error
+
+
+def copy_companions(base: Path, folder: Path) -> None:
+    """Put beside new weights what makes a model folder of them: the tokenizer of their base, its template, licences."""
+    for pattern in _COMPANIONS:
+        for file in base.glob(pattern):
+            shutil.copyfile(file, folder / file.name)
 
 
 # -- identity --------------------------------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from midcourse.capture.importers.text import import_text
 from midcourse.cli.mixing import mixed_files
 from midcourse.errors import InputError
+from midcourse.store import Store
 from midcourse.tokens import TextTokenizer
 
 ROWS = {
@@ -46,3 +48,16 @@ def test_what_cannot_be_used_is_named(tiny_tokenizer: TextTokenizer, tmp_path: P
     write(tmp_path / "odd.jsonl", {"question": "?"})
     with pytest.raises(InputError, match=said):
         mixed_files([str(tmp_path / name)], tiny_tokenizer)
+
+
+@pytest.mark.parametrize("kind", ["text", "store"])
+def test_what_is_held_out_is_not_mixed_in(tiny_tokenizer: TextTokenizer, tmp_path: Path, kind: str):
+    splits = [None, "train", "dev", "test"]
+    rows = [{"text": f"The cat sat on mat {n}.", "split": split} for n, split in enumerate(splits)]
+    path = tmp_path / "file.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    if kind == "store":
+        with Store(tmp_path / "file.db") as store:
+            store.add_many(import_text([path], tiny_tokenizer))
+        path = tmp_path / "file.db"
+    assert [t.split for t in mixed_files([str(path)], tiny_tokenizer)[str(path)]] == [None, "train"]

@@ -9,15 +9,16 @@ from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from midcourse.errors import InputError, TokenizerMismatch
+from midcourse.errors import InputError, ModelError, TokenizerMismatch
 from midcourse.evaluate.forks import part_of
 from midcourse.evaluate.report import render, write_report
-from midcourse.evaluate.run import Options, measure
+from midcourse.evaluate.run import Options, load, measure
 from midcourse.evaluate.variants import Variants
 from midcourse.model import LoadedModel
 from midcourse.rows import join, read_row
 from midcourse.tokens import TextTokenizer
 from midcourse.types import ModelRef
+from model_folder import save_adapter, save_model
 
 SMALL = Options(samples=3, max_forks=4, own_tokens=12, answer_tokens=8, shown=2)
 EVIL = "<script>alert(1)</script>"
@@ -113,3 +114,34 @@ def test_split_by_hash_keeps_prompts_together_and_its_shares(trajectories):
     shares = [parts.count(p) / 2000 for p in ("train", "dev", "test")]
     assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.03)
     assert part_of(trajectories[0].with_(split="dev")) == "dev"
+
+
+def test_a_model_of_which_all_weights_were_trained_is_measured_beside_adapters(tmp_path):
+    base = save_model(tmp_path / "base")
+    whole, adapter = save_model(tmp_path / "whole", seed=1), save_adapter(tmp_path / "adapter", base)
+    (whole / "midcourse.json").write_text((adapter / "midcourse.json").read_text())
+    tokenizer = TextTokenizer.load(base)
+    row = {"prompt": "Q: ", "prefix": "It is a ", "rejected": "bad thing", "chosen": "good thing", "split": "test"}
+    steered, _ = join([read_row(row, map=None, line=1)], tokenizer, source="t")
+    both = measure(*load(base, [whole, adapter])[::-1], steered, options=SMALL)
+    alone = measure(*load(base, [whole])[::-1], steered, options=SMALL)
+    assert both.variants == ("base", "whole", "adapter")
+    assert alone.metric("drift/kl_text").values["base"].mean == 0
+    assert alone.metric("drift/kl_text").values["whole"].mean > 0.01
+    for name in ("margin", "drift/kl_text", "recurrence"):
+        assert both.metric(name).values["whole"] == alone.metric(name).values["whole"]
+        assert both.metric(name).values["base"] == alone.metric(name).values["base"]
+    assert both.metric("margin").values["whole"] != both.metric("margin").values["adapter"]
+
+
+def test_a_model_that_began_as_another_is_refused(tmp_path):
+    base, whole = save_model(tmp_path / "base"), save_model(tmp_path / "whole", seed=1)
+    (whole / "midcourse.json").write_text(json.dumps({"base": {"name": "another", "weights": "f" * 32}}))
+    with pytest.raises(ModelError, match="began as another"):
+        load(base, [whole])
+    (whole / "midcourse.json").unlink()
+    backend = Tokenizer.from_file(str(whole / "tokenizer.json"))
+    backend.add_special_tokens(["<more>"])
+    backend.save(str(whole / "tokenizer.json"))
+    with pytest.raises(TokenizerMismatch, match="cannot be compared"):
+        load(base, [whole])

@@ -14,9 +14,12 @@ from safetensors.torch import load_file
 
 from growing import Growing, random_trajectory, tiny_model
 from midcourse.errors import InputError, ModelError, TokenizerMismatch
+from midcourse.model import load_model, weights_hash
 from midcourse.objective import all_losses
+from midcourse.tokens import TextTokenizer
 from midcourse.train import SteerConfig, SteerTrainer
 from midcourse.types import Trajectory
+from model_folder import save_model
 from training_run import tokenizer, trainer, weights
 
 RUN = Path(__file__).parents[1] / "training_run.py"
@@ -121,6 +124,23 @@ def test_all_weights_can_be_trained(tmp_path: Path):
     made.save_model()
     assert any(not torch.equal(before[n], w) for n, w in weights(made).items())
     assert (tmp_path / "model.safetensors").is_file()
+
+
+def test_all_weights_trained_leave_a_model_folder_that_is_loaded_and_trained_on(tmp_path: Path):
+    base = save_model(tmp_path / "base")
+    rows = [{"prompt": "Q: ", "prefix": "It is a ", "rejected": "bad thing", "chosen": "good thing"}]
+    for start, out in (("base", "first"), ("first", "second")):
+        config = SteerConfig(output_dir=str(tmp_path / out), use_peft=False, use_cpu=True, disable_tqdm=True)
+        made = SteerTrainer(tmp_path / start, config, rows)
+        made.train()
+        made.save_model()
+    loaded = load_model(tmp_path / "second")
+    first = TextTokenizer.load(base)
+    assert (loaded.tokenizer.hash, loaded.tokenizer.template) == (first.hash, first.template)
+    assert len({weights_hash(tmp_path / name) for name in ("base", "first", "second")}) == 3
+    card = (tmp_path / "second" / "README.md").read_text()
+    assert "library_name: transformers" in card
+    assert "lora]" not in card
 
 
 def test_what_a_run_leaves_behind(tmp_path: Path):

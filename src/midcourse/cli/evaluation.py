@@ -25,7 +25,9 @@ def evaluate(
     model: Annotated[
         str, typer.Option(help="`builtin`, a model folder, or a hub id; with --backend the one that the server runs.")
     ] = "builtin",
-    adapter: Annotated[list[Path], typer.Option(help="Adapter folder; give two to compare them.")] = [],  # noqa: B006
+    adapter: Annotated[
+        list[Path], typer.Option(help="Adapter, or model with all weights trained; give two to compare them.")
+    ] = [],  # noqa: B006
     backend: Annotated[
         str, typer.Option(help="Where the model runs: `local`, or the address of a server, which tells less.")
     ] = "local",

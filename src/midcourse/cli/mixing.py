@@ -1,4 +1,7 @@
-"""Files named in a mix, as trajectories: what kind of rows they hold is told by their columns, unless it is said."""
+"""Files named in a mix, as trajectories: what kind of rows they hold is told by their columns, unless it is said.
+
+What a file or store marks as dev or test is not mixed in: it would be trained on.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -61,10 +64,12 @@ def _kind(path: Path) -> str:
 
 
 def _read(path: Path, kind: str, tokenizer: Any, chat: bool) -> Iterator[Trajectory]:
+    """The file's trajectories, without those that it marks as held out."""
     console = Console(stderr=True)
     for found in _imported(path, kind, tokenizer, chat):
         if isinstance(found, Trajectory):
-            yield found
+            if found.split in (None, "train"):
+                yield found
         else:
             console.print(f"{path}: skipped {found}", style="yellow", markup=False, highlight=False)
 

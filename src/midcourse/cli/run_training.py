@@ -49,13 +49,7 @@ def run(
         return
     _note_in_store(plan["source"], trainer)
     _say_dev(trainer.state.log_history, console)
-    console.print(f"\nThe adapter is in [bold]{trainer.args.output_dir}[/]. Next:")
-    console.print(
-        f"  midcourse eval {plan['source']} --model {plan['model']} --adapter {trainer.args.output_dir}", soft_wrap=True
-    )
-    console.print(
-        f"  midcourse chat --model {plan['model']} --adapter {trainer.args.output_dir} --compare", soft_wrap=True
-    )
+    _say_next(trainer, plan, console)
 
 
 def dry(settings: dict[str, Any], plan: dict[str, Any], console: Console, *, as_json: bool, processes: int = 1) -> None:
@@ -159,6 +153,17 @@ def _parts(plan: dict[str, Any], tokenizer: Any, console: Console) -> dict[str, 
     if not parts["train"]:
         raise InputError(f"all {len(found)} trajectories of {plan['source']} are held out; mark some rows split=train")
     return parts
+
+
+def _say_next(trainer: SteerTrainer, plan: dict[str, Any], console: Console) -> None:
+    """Where the result is, and what to do with it."""
+    out, model = trainer.args.output_dir, plan["model"]
+    what = "adapter" if trainer.args.use_peft else "model"
+    console.print(f"\nThe {what} is in [bold]{out}[/]. Next:")
+    if trainer.examples.steers:
+        console.print(f"  midcourse eval {plan['source']} --model {model} --adapter {out}", soft_wrap=True)
+    talk = f"--model {model} --adapter {out} --compare" if trainer.args.use_peft else f"--model {out}"
+    console.print(f"  midcourse chat {talk}", soft_wrap=True)
 
 
 def _say_dev(history: list[dict[str, float]], console: Console) -> None:

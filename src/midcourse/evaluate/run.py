@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from midcourse.errors import ModelError, TokenizerMismatch
 from midcourse.evaluate.curves import learning_curve
 from midcourse.evaluate.drift import Place, answer_places, compare, neutral_prompts, prose, retained_places, text_place
 from midcourse.evaluate.forks import MEASURES, Fork, HeldOut, forks, held_out, likelihoods, spread
@@ -21,7 +22,7 @@ from midcourse.evaluate.results import Drawn, ForkResult, Metric, Results, Segme
 from midcourse.evaluate.sampling import Sample, sample, score
 from midcourse.evaluate.telling import checked, fork_result, metric, prompt_text
 from midcourse.evaluate.variants import BASE, Sampler, Variants, adapter_labels
-from midcourse.model import LoadedModel, check_adapter, load_model
+from midcourse.model import LoadedModel, adapter_base, check_adapter, load_model
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Trajectory
 
@@ -80,27 +81,51 @@ def load(
     dtype: str = "float32",
     keeping: Callable[[LoadedModel], Sampler] = lambda _: sample,
 ) -> tuple[LoadedModel, Variants]:
-    """A base with all adapters on top, each under its label.
+    """A base with all adapters on top, each under its label, and beside it models of which all weights were trained.
 
     Args:
         model: `builtin`, a folder or a hub id.
-        adapters: Folders.
+        adapters: Folders of adapters, or of models that began as this one.
         dtype: Of the weights.
         keeping: What the base is sampled with, e.g. `lambda base: KeptSamples(folder, base.ref.weights)`.
     """
-    labels = adapter_labels(adapters)
+    folders = dict(zip(adapter_labels(adapters), map(Path, adapters), strict=True))
     loaded = load_model(model, dtype=dtype)
     base_sample = keeping(loaded)
-    if not adapters:
-        return loaded, Variants(loaded.model, base_sample=base_sample)
-    from peft import PeftModel
+    whole = {label: _whole(folder, loaded, dtype) for label, folder in folders.items() if _is_model(folder)}
+    steered: Any = loaded.model
+    for label, folder in folders.items():
+        if label in whole:
+            continue
+        check_adapter(folder, loaded.ref)
+        if steered is loaded.model:
+            from peft import PeftModel
 
-    for path in adapters:
-        check_adapter(Path(path), loaded.ref)
-    steered: Any = PeftModel.from_pretrained(loaded.model, str(adapters[0]), adapter_name=labels[0])
-    for path, label in zip(adapters[1:], labels[1:], strict=True):
-        steered.load_adapter(str(path), adapter_name=label)
-    return loaded, Variants(steered, labels, base_sample=base_sample)
+            steered = PeftModel.from_pretrained(loaded.model, str(folder), adapter_name=label)
+        else:
+            steered.load_adapter(str(folder), adapter_name=label)
+    return loaded, Variants(steered, tuple(folders), whole=whole, base_sample=base_sample)
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file()
+
+
+def _whole(folder: Path, base: LoadedModel, dtype: str) -> Any:
+    """A model of which all weights were trained, refused where it did not begin as the base."""
+    began = adapter_base(folder)
+    if began is not None and began.weights not in (None, base.ref.weights):
+        raise ModelError(
+            f"the model in {folder} began as {began.name} (weights {began.weights}), not as {base.ref.name} (weights "
+            f"{base.ref.weights}); give --model {began.name}"
+        )
+    loaded = load_model(folder, dtype=dtype)
+    if loaded.tokenizer.hash != base.tokenizer.hash:
+        raise TokenizerMismatch(
+            f"the model in {folder} reads with the tokenizer {loaded.tokenizer.hash}, {base.ref.name} with "
+            f"{base.tokenizer.hash}: what each says to the same text cannot be compared"
+        )
+    return loaded.model
 
 
 def measure(

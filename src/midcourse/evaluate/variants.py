@@ -1,9 +1,10 @@
-"""One base and its adapters held in one model, and which of them speaks: so that all are compared on equal terms.
+"""One base and what was made of it, and which of them speaks: so that all are compared on equal terms.
 
-Base and steered model share weights, dtype and batch shape; only the adapter is switched. It knows no data.
+Adapters share the base's weights, dtype and batch shape, and only the adapter is switched; a model of which all weights
+were trained stands beside the base. It knows no data.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,24 @@ def adapter_labels(paths: Sequence[str | Path]) -> tuple[str, ...]:
 
 
 class Variants:
-    """`base` and any number of adapters of one model, one of them active at a time."""
+    """`base` and any number of steered models, one of them active at a time."""
 
-    def __init__(self, model: Any, adapters: Sequence[str] = (), *, base_sample: Sampler = sample) -> None:
-        """Take a plain model (no adapters) or a PEFT model that holds each name in `adapters`.
+    def __init__(
+        self,
+        model: Any,
+        adapters: Sequence[str] = (),
+        *,
+        whole: Mapping[str, Any] | None = None,
+        base_sample: Sampler = sample,
+    ) -> None:
+        """Take a plain model (no adapters) or a PEFT model that holds each name in `adapters` that is not in `whole`.
 
+        In `whole` are models of their own by the same names: of these all weights were trained.
         With `base_sample` what the base writes can be kept between evaluations (`kept.KeptSamples`).
         """
         self.model = model.eval()
         self._base_sample = base_sample
+        self._whole = {name: one.eval() for name, one in (whole or {}).items()}
         self.adapters = tuple(adapters)
         self.names = (BASE, *self.adapters)
 
@@ -58,15 +68,17 @@ class Variants:
     @contextmanager
     def using(self, name: str) -> Iterator[Any]:
         """The model speaking as `name`, without gradients."""
+        model = self._whole.get(name, self.model)
         switched: AbstractContextManager[Any] = nullcontext()
         if name == BASE:
-            switched = self.model.disable_adapter() if self.adapters else nullcontext()
-        elif name in self.adapters:
-            self.model.set_adapter(name)
-        else:
+            on_top = set(self.adapters) - set(self._whole)
+            switched = model.disable_adapter() if on_top else nullcontext()
+        elif name not in self.adapters:
             raise KeyError(name)
+        elif name not in self._whole:
+            model.set_adapter(name)
         with torch.no_grad(), switched:
-            yield self.model
+            yield model
 
     def sample(self, name: str, *args: Any, **options: Any) -> list[list[Sample]]:
         """`sampling.sample` of the model speaking as `name`."""

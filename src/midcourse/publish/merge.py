@@ -4,7 +4,6 @@ The sum is formed in float32 and rounded once. What was written is read back and
 anybody is told that it is done. Cards and other formats are not known here.
 """
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +12,13 @@ import transformers
 
 from midcourse.backends.local import LocalBackend
 from midcourse.errors import ModelError
-from midcourse.model import load_model, quiet
+from midcourse.model import copy_companions, load_model, quiet
 from midcourse.publish.sameness import Sameness, compare, prompt_ids, read
 from midcourse.publish.steered import Steered
 
 __all__ = ["DTYPES", "sixteen_bits", "write_merged"]
 
 DTYPES = ("bfloat16", "float16", "float32")
-_BESIDE = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt")
-_LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*")
 
 
 def sixteen_bits(steered: Steered) -> str:
@@ -61,9 +58,7 @@ def write_merged(
     merged.config._name_or_path = ""
     with quiet(transformers):
         merged.save_pretrained(folder)
-    for pattern in (*_BESIDE, *_LICENCES):
-        for file in steered.base_path.glob(pattern):
-            shutil.copyfile(file, folder / file.name)
+    copy_companions(steered.base_path, folder)
     del loaded, merged
     say("Comparing what was written with the adapter")
     again = load_model(folder)

@@ -9,16 +9,24 @@ from typing import Any
 from transformers import TrainingArguments
 
 from midcourse import __version__
+from midcourse.model import copy_companions
 from midcourse.train.config import SteerConfig
 from midcourse.types import ModelRef
 
-__all__ = ["STEER_SETTINGS", "write_card", "write_record"]
+__all__ = ["STEER_SETTINGS", "complete", "write_card", "write_record"]
 
 STEER_SETTINGS = [
     *(f.name for f in fields(SteerConfig) if f.name not in {g.name for g in fields(TrainingArguments)}),
     *("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "seed"),
 ]
 """All that steers add, and what else decides what a run learns."""
+
+
+def complete(folder: Path, model: Any) -> None:
+    """Where all weights were trained, what makes a model folder of them: the files beside those they started from."""
+    start = getattr(model.config, "_name_or_path", "")
+    if not hasattr(model, "peft_config") and start and Path(start).is_dir():
+        copy_companions(Path(start), folder)
 
 
 def write_record(folder: Path, base: ModelRef, config: SteerConfig, facts: dict[str, Any]) -> None:
@@ -36,14 +44,15 @@ def write_record(folder: Path, base: ModelRef, config: SteerConfig, facts: dict[
 
 
 def write_card(folder: Path, base: ModelRef, config: SteerConfig, facts: dict[str, Any]) -> None:
-    """`README.md` of the adapter, in the shape hubs read."""
+    """`README.md` of the adapter or model, in the shape hubs read."""
     rows = "\n".join(f"| {name} | {getattr(config, name)} |" for name in STEER_SETTINGS)
     data = "\n".join(f"- {name}: {value}" for name, value in facts.get("data", {}).items())
     last = "\n".join(f"- {name}: {value:.4g}" for name, value in facts.get("metrics", {}).items())
+    library, how = ("peft", ", lora") if config.use_peft else ("transformers", "")
     text = f"""---
-library_name: peft
+library_name: {library}
 base_model: {base.name}
-tags: [midcourse, preference-optimization, lora]
+tags: [midcourse, preference-optimization{how}]
 ---
 # A steered {base.name}
 

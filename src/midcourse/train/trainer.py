@@ -494,5 +494,6 @@ class SteerTrainer(Trainer):
             "noise_floor": asdict(self._noise) if self._noise else None,
             "metrics": {k: v for k, v in evals[-1].items() if k.startswith("eval_")} if evals else {},
         }
+        output.complete(folder, self.model)
         output.write_record(folder, self.base, self.args, facts)
         output.write_card(folder, self.base, self.args, facts)

@@ -1,0 +1,36 @@
+"""What `midcourse train` says at its end can be done: the commands that it names are run as they stand."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import model_folder
+from midcourse.cli import app
+
+
+@pytest.mark.parametrize("peft", ["true", "false"])
+def test_the_next_commands_work(tmp_path: Path, peft: str) -> None:
+    model_folder.save_model(tmp_path / "tiny", positions=1024)
+    lines = [
+        {"prompt": f"Q{i}: ", "prefix": "It is", "rejected": " bad", "chosen": " good", "split": s}
+        for i, s in enumerate(["train", "train", "test"])
+    ]
+    (tmp_path / "my.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out, model = tmp_path / "out", tmp_path / "tiny"
+    words = ["train", str(tmp_path / "my.jsonl"), "--model", str(model), "--output_dir", str(out), "--use_peft", peft]
+    runner = CliRunner(env={"COLUMNS": "400"})
+    done = runner.invoke(app, [*words, "--num_train_epochs", "1", "--disable_tqdm", "true"])
+    assert done.exit_code == 0, done.output
+    evaluate, talk = (
+        shlex.split(line)[1:] for line in done.stderr.splitlines() if line.startswith("  midcourse ")
+    )
+    result = runner.invoke(app, [*evaluate, "--samples", "0", "--json"])
+    assert result.exit_code == 0, result.output
+    assert list(json.loads(result.stdout)["adapters"]) == ["out"]
+    assert talk[0] == "chat"
+    assert ("--adapter" in talk) == (peft == "true")
+    said = runner.invoke(app, [*talk, "--prompt", "Tea?", "--max_new_tokens", "4"])
+    assert said.exit_code == 0, said.output
