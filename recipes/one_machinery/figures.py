@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from material import Heroes, question
+
 from midcourse.drafts.simulate import RuleSet
 from midcourse.evaluate.drift import Place, compare
 from midcourse.evaluate.variants import Variants
@@ -50,8 +50,7 @@ def answered(
         told = variants.sample(name, prompts, [TOKENS] * len(prompts), end_ids=tokenizer.eos, greedy=True)
         texts = [tokenizer.decode(one.token_ids) for (one,) in told]
         fits = [
-            all(re.search(rf"\b{word}\b", text) for word in hero[1:])
-            for hero, text in zip(asked, texts, strict=True)
+            all(re.search(rf"\b{word}\b", text) for word in hero[1:]) for hero, text in zip(asked, texts, strict=True)
         ]
         words = sum(len(text.split()) for text in texts)
         broken = sum(style.count(text).total() for text in texts)

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import figures
+import material
 import transformers
 from rich.console import Console
 from rich.table import Table
 from typer.main import get_command
 
-import figures
-import material
 from midcourse.cli import app
 from midcourse.evaluate import Options
 from midcourse.evaluate.run import load, measure
@@ -179,8 +179,7 @@ def steer(place: Place) -> None:
     """The rules steer the instructed model; what is there already is not written again."""
     parts = [part for part, n in zip(("train", "dev", "test"), place.sizes.steered, strict=True) for _ in range(n)]
     rows = [
-        {"prompt": material.question(hero), "split": part}
-        for hero, part in zip(place.further, parts, strict=False)
+        {"prompt": material.question(hero), "split": part} for hero, part in zip(place.further, parts, strict=False)
     ]
     prompts = material.write_rows(place.out / "prompts.jsonl", rows)
     midcourse(

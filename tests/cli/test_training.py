@@ -24,9 +24,7 @@ def test_the_next_commands_work(tmp_path: Path, peft: str) -> None:
     runner = CliRunner(env={"COLUMNS": "400"})
     done = runner.invoke(app, [*words, "--num_train_epochs", "1", "--disable_tqdm", "true"])
     assert done.exit_code == 0, done.output
-    evaluate, talk = (
-        shlex.split(line)[1:] for line in done.stderr.splitlines() if line.startswith("  midcourse ")
-    )
+    evaluate, talk = (shlex.split(line)[1:] for line in done.stderr.splitlines() if line.startswith("  midcourse "))
     result = runner.invoke(app, [*evaluate, "--samples", "0", "--json"])
     assert result.exit_code == 0, result.output
     assert list(json.loads(result.stdout)["adapters"]) == ["out"]

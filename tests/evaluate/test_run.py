@@ -118,20 +118,20 @@ def test_split_by_hash_keeps_prompts_together_and_its_shares(trajectories):
 
 def test_a_model_of_which_all_weights_were_trained_is_measured_beside_adapters(tmp_path):
     base = save_model(tmp_path / "base")
-    whole, adapter = save_model(tmp_path / "whole", seed=1), save_adapter(tmp_path / "adapter", base)
-    (whole / "midcourse.json").write_text((adapter / "midcourse.json").read_text())
+    whole, light = save_model(tmp_path / "whole", seed=1), save_adapter(tmp_path / "light", base)
+    (whole / "midcourse.json").write_text((light / "midcourse.json").read_text())
     tokenizer = TextTokenizer.load(base)
     row = {"prompt": "Q: ", "prefix": "It is a ", "rejected": "bad thing", "chosen": "good thing", "split": "test"}
     steered, _ = join([read_row(row, map=None, line=1)], tokenizer, source="t")
-    both = measure(*load(base, [whole, adapter])[::-1], steered, options=SMALL)
+    both = measure(*load(base, [whole, light])[::-1], steered, options=SMALL)
     alone = measure(*load(base, [whole])[::-1], steered, options=SMALL)
-    assert both.variants == ("base", "whole", "adapter")
+    assert both.variants == ("base", "whole", "light")
     assert alone.metric("drift/kl_text").values["base"].mean == 0
     assert alone.metric("drift/kl_text").values["whole"].mean > 0.01
     for name in ("margin", "drift/kl_text", "recurrence"):
         assert both.metric(name).values["whole"] == alone.metric(name).values["whole"]
         assert both.metric(name).values["base"] == alone.metric(name).values["base"]
-    assert both.metric("margin").values["whole"] != both.metric("margin").values["adapter"]
+    assert both.metric("margin").values["whole"] != both.metric("margin").values["light"]
 
 
 def test_a_model_that_began_as_another_is_refused(tmp_path):

@@ -68,12 +68,13 @@ def test_one_command_pretrains_instructs_and_steers_and_a_teacher_follows(tmp_pa
 
 @needs_data
 def test_no_held_out_text_is_trained_on_and_no_passage_is_lost(material) -> None:
-    rows = material.passages(DATA / "drift-text" / "sherlock.jsonl")
+    book = DATA / "drift-text" / "sherlock.jsonl"
+    rows = material.passages(book)
     train = {row["group"] for row in rows if row["split"] == "train"}
     test = {row["group"] for row in rows if row["split"] == "test"}
     assert test
     assert not train & test
-    whole = sum(len(json.loads(line)["text"]) for line in (DATA / "drift-text" / "sherlock.jsonl").open())
+    whole = sum(len(json.loads(line)["text"]) for line in book.read_text(encoding="utf-8").splitlines())
     assert 0.98 * whole < sum(len(row["text"]) for row in rows) <= whole
     assert max(len(row["text"]) for row in rows) <= material.PIECE
 
