@@ -39,7 +39,7 @@ from midcourse.types import Trajectory
 HERE = Path(__file__).parent
 RULES = HERE / "story_style.yaml"
 TRAIN = (
-    *("--use_peft", "false", "--learning_rate", "1e-3", "--num_train_epochs", "4"),
+    *("--use_peft", "false", "--learning_rate", "3e-4", "--num_train_epochs", "4"),
     *("--per_device_train_batch_size", "4", "--text_weight", "1"),
 )
 """What every training here has in common: all weights, the same steps, ν = 1."""
