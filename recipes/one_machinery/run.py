@@ -259,7 +259,7 @@ def teacher(place: Place, minutes: float) -> dict[str, Any]:
         midcourse(
             *("simulate", prompts, "--no-chat", "--model", place.base, "--teacher", place.out / "answers"),
             *("--store", out / f"shard-{done}.db", "--shard", f"{done}/{sizes.shards}"),
-            *("--max_tokens", 48, "--least", 0.01, "--rows", 64),
+            *("--max_tokens", 48, "--least", 0.01, "--rows", 64, "--temperature", 1),  # at 0 most answers are the same
         )
     seconds = time.monotonic() - began
     counted = _unique(out, done)
