@@ -120,6 +120,11 @@ def _whole(folder: Path, base: LoadedModel, dtype: str) -> Any:
             f"{base.ref.weights}); give --model {began.name}"
         )
     loaded = load_model(folder, dtype=dtype)
+    if loaded.ref.weights == base.ref.weights:
+        raise ModelError(
+            f"{folder} is no PEFT adapter: it holds no adapter_config.json; nor was it trained further, its weights are "
+            f"those of {base.ref.name}"
+        )
     if loaded.tokenizer.hash != base.tokenizer.hash:
         raise TokenizerMismatch(
             f"the model in {folder} reads with the tokenizer {loaded.tokenizer.hash}, {base.ref.name} with "
