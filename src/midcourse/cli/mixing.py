@@ -4,22 +4,48 @@ What a file or store marks as dev or test is not mixed in: it would be trained o
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from midcourse.cli.reading import signature
 from midcourse.errors import InputError
 from midcourse.types import TEACHES, Trajectory
 
-__all__ = ["mixed_files"]
+__all__ = ["MixedFile", "mixed_files"]
 
 _SAMPLE = 20
 """Records that are looked at to tell a file's kind."""
 
 
-def mixed_files(names: list[str], tokenizer: Any, *, chat: bool = False) -> dict[str, Iterator[Trajectory]]:
+@dataclass(frozen=True, slots=True)
+class MixedFile:
+    """The trajectories of a file without those that it marks as held out, read anew each time they are asked for."""
+
+    path: Path
+    kind: str
+    tokenizer: Any
+    chat: bool
+
+    def __iter__(self) -> Iterator[Trajectory]:
+        console = Console(stderr=True)
+        for found in _imported(self.path, self.kind, self.tokenizer, self.chat):
+            if isinstance(found, Trajectory):
+                if found.split in (None, "train"):
+                    yield found
+            else:
+                console.print(f"{self.path}: skipped {found}", style="yellow", markup=False, highlight=False)
+
+    @property
+    def signature(self) -> str | None:
+        """What is known of it without reading it."""
+        return signature(self.path, self.kind, self.chat)
+
+
+def mixed_files(names: list[str], tokenizer: Any, *, chat: bool = False) -> dict[str, MixedFile]:
     """Trajectories of each name that is a file, as they are asked for; a name that is a kind of example is left out.
 
     Args:
@@ -30,7 +56,7 @@ def mixed_files(names: list[str], tokenizer: Any, *, chat: bool = False) -> dict
     Raises:
         InputError: There is no such file, or no telling what it holds.
     """
-    found: dict[str, Iterator[Trajectory]] = {}
+    found: dict[str, MixedFile] = {}
     for name in names:
         if name in TEACHES:
             continue
@@ -40,7 +66,7 @@ def mixed_files(names: list[str], tokenizer: Any, *, chat: bool = False) -> dict
         path = Path(file)
         if not path.exists():
             raise InputError(f"mix: {file} is no kind of example ({', '.join(TEACHES)}) and there is no such file")
-        found[name] = _read(path, kind or _kind(path), tokenizer, chat)
+        found[name] = MixedFile(path, kind or _kind(path), tokenizer, chat)
     return found
 
 
@@ -61,17 +87,6 @@ def _kind(path: Path) -> str:
         f"mix: no telling what {path} holds from its columns ({', '.join(sorted(columns)) or 'none'}). Say it: "
         f"instructions:{path}=0.1, or text:, pairs:, steers:"
     )
-
-
-def _read(path: Path, kind: str, tokenizer: Any, chat: bool) -> Iterator[Trajectory]:
-    """The file's trajectories, without those that it marks as held out."""
-    console = Console(stderr=True)
-    for found in _imported(path, kind, tokenizer, chat):
-        if isinstance(found, Trajectory):
-            if found.split in (None, "train"):
-                yield found
-        else:
-            console.print(f"{path}: skipped {found}", style="yellow", markup=False, highlight=False)
 
 
 def _imported(path: Path, kind: str, tokenizer: Any, chat: bool) -> Iterator[Any]:

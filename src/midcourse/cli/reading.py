@@ -1,6 +1,6 @@
 """Trajectories from whatever a command was given: a store, or a file of steer rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from midcourse.errors import InputError
 from midcourse.types import ModelRef, Trajectory
 
-__all__ = ["ROW_FILES", "columns_of", "is_store", "model_ref", "read_trajectories"]
+__all__ = ["ROW_FILES", "columns_of", "is_store", "model_ref", "name_skipped", "read_trajectories", "signature"]
 
 ROW_FILES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet"}
 
@@ -43,10 +43,25 @@ def is_store(source: str | Path) -> bool:
     return path.suffix not in ROW_FILES and not path.is_dir()
 
 
+def signature(path: Path, *settings: Any) -> str | None:
+    """What tells whether a file is still the one it was, without reading it; None for a store, which changes as it is
+    used, or for what is no file."""
+    if not path.is_file() or path.suffix not in {*ROW_FILES, ".txt", ".md"}:
+        return None
+    found = path.stat()
+    return f"{path.resolve()} {found.st_size} {found.st_mtime_ns} {settings}"
+
+
 def read_trajectories(
-    source: str | Path, tokenizer: Any, *, chat: bool = False, columns: Mapping[str, str] | None = None
+    source: str | Path,
+    tokenizer: Any,
+    *,
+    chat: bool = False,
+    columns: Mapping[str, str] | None = None,
+    say: Callable[[object], None] | None = None,
 ) -> Iterator[Trajectory]:
-    """Stream the trajectories of a store, or of a file of rows; rows that cannot be used are named on stderr.
+    """Stream the trajectories of a store, or of a file of rows; rows that cannot be used are named on stderr, or to
+    `say`.
 
     Raises:
         InputError: There is no such file.
@@ -63,9 +78,13 @@ def read_trajectories(
         return
     from midcourse.capture.importers.steers import import_steers
 
-    console = Console(stderr=True)
     for found in import_steers([path], tokenizer, columns=columns, chat=chat):
         if isinstance(found, Trajectory):
             yield found
         else:
-            console.print(f"skipped {found}", style="yellow", markup=False, highlight=False)
+            (say or name_skipped)(found)
+
+
+def name_skipped(skipped: object) -> None:
+    """What cannot be used, on stderr."""
+    Console(stderr=True).print(f"skipped {skipped}", style="yellow", markup=False, highlight=False)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from midcourse.cli.mixing import mixed_files
+from midcourse.cli.parts import read_parts
 from midcourse.cli.planning import show, size
 from midcourse.cli.reading import is_store
 from midcourse.errors import InputError, MidcourseError
@@ -22,13 +23,10 @@ from midcourse.train import SteerConfig, SteerTrainer
 from midcourse.train.mix import parse_mix
 from midcourse.train.precision import resolved_dtype
 from midcourse.train.progress import ProgressFile
-from midcourse.types import Trajectory
 from midcourse.workflows.plan import make_plan, steps_of
 
 _SHARE_OF_WEIGHTS = 0.6
 """Of a GPU's memory: a base that takes more leaves too little for activations and is held in shards."""
-_FEW = 10
-"""Below so many prompts none is held out."""
 _FEW_STEPS = 30
 """In fewer steps an adapter hardly moves, whatever the steers say."""
 
@@ -74,7 +72,7 @@ def _note_in_store(source: Any, trainer: SteerTrainer) -> None:
 
     with Store(source, create=False) as store:
         folder = Path(str(trainer.args.output_dir)).resolve()
-        store.record_handed_out("adapter", folder, [t.id for t in trainer.examples.trees])
+        store.record_handed_out("adapter", folder, list(trainer.examples.trees.ids()))
 
 
 def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> SteerTrainer:
@@ -83,19 +81,19 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
         loaded = load_model(
             plan["model"], dtype=resolved_dtype(plan["dtype"]), four_bits=plan.get("load_in_4bit", False)
         )
-    parts = _parts(plan, loaded.tokenizer, console)
-    if parts["dev"] and "eval_strategy" not in settings:
+    train, dev = read_parts(plan, loaded.tokenizer, console)
+    if dev is not None and "eval_strategy" not in settings:
         config.eval_strategy = "epoch"
         config = dataclasses.replace(config)
-    elif config.max_drift is not None and not parts["dev"]:
+    elif config.max_drift is not None and dev is None:
         raise InputError("max_drift needs a dev part: import more prompts, or mark rows with split=dev")
     mixed = mixed_files(list(parse_mix(config.mix)), loaded.tokenizer, chat=plan["chat"])
     try:
         trainer = SteerTrainer(
             loaded.model,
             config,
-            parts["train"],
-            parts["dev"] or None,
+            train,
+            dev,
             processing_class=loaded.tokenizer,
             mix_datasets=mixed,
         )
@@ -131,28 +129,6 @@ def _config(settings: dict[str, Any]) -> SteerConfig:
         return SteerConfig(**{"disable_tqdm": None, **settings})
     except (TypeError, ValueError) as error:
         raise InputError(f"a setting cannot be used: {error}") from error
-
-
-def _parts(plan: dict[str, Any], tokenizer: Any, console: Console) -> dict[str, list[Trajectory]]:
-    from midcourse.cli.reading import read_trajectories
-    from midcourse.evaluate.forks import group_of, part_of
-
-    parts: dict[str, list[Trajectory]] = {"train": [], "dev": [], "test": []}
-    for trajectory in read_trajectories(plan["source"], tokenizer, chat=plan["chat"], columns=plan["columns"]):
-        parts[part_of(trajectory)].append(trajectory)
-    found = [t for part in parts.values() for t in part]
-    if not found:
-        raise InputError(f"{plan['source']} holds no steers")
-    groups = {group_of(t) for t in found}
-    if len(groups) < _FEW and not any(t.split for t in found):
-        console.print(
-            f"[yellow]Only {len(groups)} prompt{'s' if len(groups) > 1 else ''}:[/] all are trained on and none "
-            "is held out. Nothing can be claimed about other prompts before there are more."
-        )
-        return {"train": found, "dev": [], "test": []}
-    if not parts["train"]:
-        raise InputError(f"all {len(found)} trajectories of {plan['source']} are held out; mark some rows split=train")
-    return parts
 
 
 def _say_next(trainer: SteerTrainer, plan: dict[str, Any], console: Console) -> None:
@@ -191,7 +167,7 @@ def _tell_more(trainer: SteerTrainer, console: Console) -> None:
     for reason, count in Counter(s.rsplit(": ", 1)[-1] for s in trainer.data.skipped).most_common(5):
         console.print(f"[yellow]left out of the mix {count}:[/] {reason}")
     if trainer.args.whole_answers:
-        known, pairs = trainer.examples.whole_originals, sum(bool(t.pairs) for t in trainer.examples.trees)
+        known, pairs = trainer.examples.whole_originals, int((trainer.examples.trees.column("pairs") > 0).sum())
         console.print(f"{pairs} pairs of whole answers; {known} originals are known to their end")
         if known < pairs:
             console.print(
@@ -202,7 +178,7 @@ def _tell_more(trainer: SteerTrainer, console: Console) -> None:
 
 def _tell_steps(trainer: SteerTrainer, console: Console, processes: int = 1) -> None:
     """A word where the run is too short to teach: a hundred steers in one long text are one step a pass."""
-    texts = len(trainer.a_pass())
+    texts = trainer.pass_length
     a_pass, steps = steps_of(trainer, processes)
     if steps < _FEW_STEPS:
         console.print(
@@ -218,10 +194,8 @@ def _tell(examples: Any, dev: Any, console: Console) -> None:
         table.add_column(column, justify="right" if column else "left")
     for name, part in (("train", examples), ("dev", dev)):
         if part is not None:
-            tokens = sum(map(len, part.trees))
-            table.add_row(
-                name, str(len(part.trees)), str(part.steers), str(part.unpaired), str(tokens), str(len(part.skipped))
-            )
+            counts = (len(part.trees), part.steers, part.unpaired, part.tokens, len(part.skipped))
+            table.add_row(name, *map(str, counts))
     console.print(table)
     for reason, count in Counter(s.split(": ", 1)[-1] for s in examples.skipped).most_common(5):
         console.print(f"[yellow]left out {count}:[/] {reason}")

@@ -1,6 +1,6 @@
 """From packed rows and cached references to the tensors a loss reads. It knows no optimizer and no files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from midcourse.objective import PairLogps, Totals
 from midcourse.train.readings import read_policy
 from midcourse.train.reference import TreeReference
+from midcourse.train.trees import Facts
 from midcourse.tree.forward import Path
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
@@ -28,12 +29,13 @@ class RowTensors:
     text_weight: Tensor
 
 
-def totals(trees: Sequence[TokenTree]) -> Totals:
-    """Denominators of the loss over some trees."""
+def totals(trees: Iterable[TokenTree | Facts]) -> Totals:
+    """Denominators of the loss over some trees, or over what is known of them."""
+    facts = [Facts.of(t) if isinstance(t, TokenTree) else t for t in trees]
     return Totals(
-        pairs=float(sum(p.weight for t in trees for p in t.pairs)),
-        retained=float(sum(int(t.retain.sum()) for t in trees)),
-        text=float(sum(float(t.nll_weight.sum()) for t in trees)),
+        pairs=float(sum(f.pair_weight for f in facts)),
+        retained=float(sum(f.retained for f in facts)),
+        text=float(sum(f.text_weight for f in facts)),
     )
 
 

@@ -18,7 +18,7 @@ _NUMBERS = (
     *("beta", "decay", "first_token_weight", "label_smoothing", "displacement_guard", "simpo_gamma", "segment_weight"),
     *("window", "rejected_window", "sft_weight", "retain_weight", "retain_margin", "retain_top_k", "text_weight"),
     *("resumed_tokens", "max_drift", "drift_looks", "max_tokens", "logits_memory", "lora_r", "lora_alpha"),
-    *("learning_rate", "num_train_epochs"),
+    *("held_tokens", "learning_rate", "num_train_epochs"),
 )
 _BY_LOSS = ("beta", "decay", "retain_weight", "label_smoothing", "displacement_guard")
 """Left open (None), these are what the loss's source uses: see docs/losses.md."""
@@ -110,6 +110,11 @@ class SteerConfig(TrainingArguments):
     )
     max_tokens: int = _setting(2048, "Most tokens of one packed row; bounds memory, never changes the gradient.")
     logits_memory: int = _setting(512, "Most MB of logits held at a time; bounds memory, never changes the gradient.")
+    held_tokens: int = _setting(
+        5_000_000,
+        "Most tokens of the data, and of each file that is mixed in, whose trees stay in memory; those of larger ones "
+        "lie in a file in output_dir/trees. Bounds memory, never changes the result.",
+    )
     forward_path: str = _setting(
         "auto",
         "'packed' (one pass per tree), 'branches' (one row per branch) or 'auto'; to ablate 'detached': the same "
@@ -205,6 +210,7 @@ class SteerConfig(TrainingArguments):
             "max_drift": (self.max_drift is None or self.max_drift > 0, "above 0, or left out"),
             "drift_looks": (self.drift_looks >= 0, "at least 0"),
             "logits_memory": (self.logits_memory >= 1, "at least 1"),
+            "held_tokens": (self.held_tokens >= 0, "at least 0"),
             "max_tokens": (self.max_tokens >= 16, "at least 16"),
             "activation_checkpointing": (
                 not (self.forward_path == "detached" and self.activation_checkpointing),

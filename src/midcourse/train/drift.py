@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,8 @@ class DevDrift:
     def of(cls, model: Any, trees: Sequence[TokenTree], path: Path, ranks: Ranks) -> "DevDrift | None":
         """Read the base at up to 256 positions spread over the trees, each rank at its share; None where nothing is
         retained."""
-        retaining = [t for t in trees if len(t.retained)]
         share = max(1, _POSITIONS // max(1, len(trees)))
-        taken = retaining[: -(-_POSITIONS // share)]
+        taken = list(islice((t for t in trees if len(t.retained)), -(-_POSITIONS // share)))
         if not taken:
             return None
         rows: list[tuple[Row, Tensor, Tensor]] = []

@@ -4,14 +4,17 @@ The order is a function of the seed, the pass and the sizes, never of what was d
 examples follow. It knows no tokens and no loss.
 """
 
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 import torch
 
 from midcourse.errors import InputError
+from midcourse.train.shuffled import Shuffled
 
 __all__ = ["MixedOrder", "Source", "parse_mix"]
 
@@ -64,7 +67,8 @@ class Source:
 class MixedOrder(torch.utils.data.Sampler[int]):
     """Indices of one pass: all of the first `main` examples, shuffled, with those of the sources spread evenly.
 
-    A source goes on in the next pass where it stopped, and is shuffled anew each time it begins again.
+    A source goes on in the next pass where it stopped, and is shuffled anew each time it begins again. Nothing is laid
+    out: an order takes no more memory for a million examples than for ten.
 
     Args:
         main: How many examples come in every pass.
@@ -74,42 +78,72 @@ class MixedOrder(torch.utils.data.Sampler[int]):
         shuffle: Whether the main examples are shuffled.
     """
 
+    SCHEME = 2
+    """Which order it is; checkpoints keep it, since the order goes on only if it is the same."""
+
     def __init__(
         self, main: int, sources: list[Source], seed: int, epoch: Callable[[], int], *, shuffle: bool = True
     ) -> None:
         self.main, self.sources, self.seed = main, sources, seed
         self._epoch, self._shuffle = epoch, shuffle
+        self._counts = [main, *(s.per_pass for s in sources)]
 
     def __len__(self) -> int:
-        return self.main + sum(s.per_pass for s in self.sources)
+        return sum(self._counts)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.order(self._epoch()))
+        return self.order(self._epoch())
 
-    def order(self, epoch: int) -> list[int]:
+    def order(self, epoch: int) -> Iterator[int]:
         """The indices of a pass."""
-        main = self._shuffled(self.main, 0, epoch) if self._shuffle else list(range(self.main))
-        placed = [((n + 0.5) / self.main, 0, i) for n, i in enumerate(main)]
-        for number, source in enumerate(self.sources, 1):
-            first = epoch * source.per_pass
-            drawn = [self._at(source, number, first + n) for n in range(source.per_pass)]
-            placed += [((n + 0.5) / source.per_pass, number, i) for n, i in enumerate(drawn)]
-        return [i for _, _, i in sorted(placed, key=lambda p: p[:2])]
+        shuffled = Shuffled(self.main, self.seed, 0, epoch) if self._shuffle else range(self.main)
+        for _, number, n in merge(*(self._places(number) for number in range(len(self._counts)))):
+            if number == 0:
+                yield shuffled[n]
+            else:
+                yield self._at(number, epoch * self._counts[number] + n)
+
+    def _places(self, number: int) -> Iterator[tuple[float, int, int]]:
+        """Where in a pass each example of a source comes, between 0 and 1."""
+        count = self._counts[number]
+        return (((n + 0.5) / count, number, n) for n in range(count))
+
+    def _at(self, number: int, drawn: int) -> int:
+        source = self.sources[number - 1]
+        again, place = divmod(drawn, source.size)
+        return source.start + Shuffled(source.size, self.seed, number, again)[place]
 
     def position(self, epoch: int, examples: int) -> dict[str, int]:
         """How many examples of each source were drawn after so many examples of a pass, passes before it included."""
-        seen = Counter(self._name(i) for i in self.order(epoch)[:examples])
-        before = {"": self.main * epoch} | {s.name: s.per_pass * epoch for s in self.sources}
-        return {name or "steers": count + seen[name] for name, count in before.items()}
+        names = ["steers", *(s.name for s in self.sources)]
+        counts = enumerate(self._counts)
+        return {name: count * epoch + self._among(n, examples) for name, (n, count) in zip(names, counts, strict=True)}
 
-    def _name(self, index: int) -> str:
-        return next((s.name for s in self.sources if s.start <= index < s.start + s.size), "")
+    def _among(self, number: int, examples: int) -> int:
+        """How many examples of a source are among the first of a pass."""
+        return bisect_left(range(self._counts[number]), examples, key=lambda n: self._rank(number, n))
 
-    def _at(self, source: Source, number: int, drawn: int) -> int:
-        again, place = divmod(drawn, source.size)
-        return source.start + self._shuffled(source.size, number, again)[place]
+    def _rank(self, number: int, n: int) -> int:
+        """How many examples come before the n-th of a source. Of another one that has as many as it likes, the m-th
+        comes before it if (2m + 1) / count < (2n + 1) / own count; of two at one place the lower number comes first."""
+        own = self._counts[number]
+        before = n
+        for other, count in enumerate(self._counts):
+            if other != number:
+                odd = ((2 * n + 1) * count - (other > number)) // own  # the largest that 2m + 1 may be
+                before += (odd + 1) // 2
+        return before
 
-    def _shuffled(self, size: int, number: int, again: int) -> list[int]:
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + number) * 1_000_003 + again)
-        order: list[int] = torch.randperm(size, generator=generator).tolist()
-        return order
+    def reached(self, examples: int) -> Iterator[int]:
+        """All that so many examples from the first pass on may draw, each once."""
+        passes, rest = divmod(examples, len(self))
+        if passes:
+            yield from range(self.main)
+        else:
+            yield from (i for i in islice(self.order(0), rest) if i < self.main)
+        for number, source in enumerate(self.sources, 1):
+            drawn = source.per_pass * (passes + bool(rest))
+            if drawn < source.size:
+                yield from (self._at(number, n) for n in range(drawn))
+            else:
+                yield from range(source.start, source.start + source.size)

@@ -11,15 +11,33 @@ from transformers import TrainingArguments
 from midcourse import __version__
 from midcourse.model import copy_companions
 from midcourse.train.config import SteerConfig
+from midcourse.train.examples import Examples
 from midcourse.types import ModelRef
 
-__all__ = ["STEER_SETTINGS", "complete", "write_card", "write_record"]
+__all__ = ["STEER_SETTINGS", "complete", "data_facts", "write_card", "write_record"]
 
 STEER_SETTINGS = [
     *(f.name for f in fields(SteerConfig) if f.name not in {g.name for g in fields(TrainingArguments)}),
     *("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "seed"),
 ]
 """All that steers add, and what else decides what a run learns."""
+_NAMED = 100_000
+"""Trajectories that a record names one by one."""
+
+
+def data_facts(examples: Examples) -> dict[str, Any]:
+    """What a run was trained on, in numbers and by name."""
+    count = len(examples.trees)
+    return {
+        "data": {
+            "trajectories": count,
+            "steers": examples.steers,
+            "steers without a rejected side": examples.unpaired,
+            "tokens": examples.tokens,
+            "left out": len(examples.skipped),
+        },
+        "trajectories": sorted(set(examples.trees.ids())) if count <= _NAMED else f"{count}, too many to name",
+    }
 
 
 def complete(folder: Path, model: Any) -> None:

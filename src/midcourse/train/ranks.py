@@ -1,18 +1,34 @@
 """What the processes of one run share out and agree on: who computes what, sums over all, who writes.
 
-Every rank holds all trees, so each reckons the same shares without a word; only results are exchanged. A run of one
+Every rank knows all sizes, so each reckons the same shares without a word; only results are exchanged. A run of one
 process is the case of one rank. It knows no model, no loss and no files.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch.distributed as dist
 
+from midcourse.errors import MidcourseError
+
 __all__ = ["Ranks", "dealt"]
 
 T = TypeVar("T")
+
+_BEAT = 60.0
+"""Seconds after which whoever works alone says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What the first rank tells those that wait for it."""
+
+    value: Any = None
+    goes_on: bool = False
+    error: MidcourseError | None = None
+
 
 
 def dealt(sizes: Sequence[int], hands: int) -> list[list[int]]:
@@ -89,3 +105,34 @@ class Ranks:
         """Until all are here."""
         if self.count > 1:
             dist.barrier()
+
+    def by_first(self, work: Callable[[Callable[[], None]], T]) -> T:
+        """What `work` returns on the first rank, told to all.
+
+        Args:
+            work: Gets a call to make now and then. By it the others, who wait, hear that it goes on, so that none gives
+                up however long it takes.
+        """
+        if self.count == 1:
+            return work(lambda: None)
+        if not self.first:
+            while (told := self.gathered(_Word())[0]).goes_on:
+                pass
+            if told.error is not None:
+                raise told.error
+            return told.value  # type: ignore[no-any-return]
+        since = time.monotonic()
+
+        def beat() -> None:
+            nonlocal since
+            if time.monotonic() - since > _BEAT:
+                self.gathered(_Word(goes_on=True))
+                since = time.monotonic()
+
+        try:
+            value = work(beat)
+        except MidcourseError as error:
+            self.gathered(_Word(error=error))
+            raise
+        self.gathered(_Word(value))
+        return value

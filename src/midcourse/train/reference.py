@@ -1,13 +1,13 @@
 """What the base model thought, computed once: log-probabilities at the labels, likeliest tokens where it must stay.
 
 One entry per tree, under a hash of all that the numbers depend on, on disk beside the run. A cached entry is never
-updated. It knows no loss.
+updated. Some stay in memory, the others are read when they are asked for. It knows no loss.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,14 @@ from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
 
-__all__ = ["ReferenceCache", "TreeReference"]
+__all__ = ["HELD", "ReferenceCache", "TreeReference"]
 
 ALONE = Ranks()
+HELD = 1 << 28
+"""Bytes of entries that stay in memory: the first that come. The others are read again in every pass, as all would be if
+the last stayed instead, since a pass comes to each once."""
+_TOGETHER = 256
+"""Trees that are looked up, shared out and filled at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +60,20 @@ class ReferenceCache:
         self.top_k = top_k
         self._key = json.dumps({**key, "top_k": top_k, **_versions()}, sort_keys=True, default=str)
         self._entries: dict[str, TreeReference] = {}
+        self._room = HELD
 
     def entry(self, tree: TokenTree) -> TreeReference:
         """The reference of a tree that `fill` has seen."""
         if not _compared(tree):
             none = torch.zeros(0, self.top_k)
             return TreeReference(torch.zeros(len(tree.labels)), none.long(), none, torch.zeros(0))
-        return self._entries[self.name(tree)]
-
-    def has(self, tree: TokenTree) -> bool:
-        """Whether the entry of a tree is in memory or on disk."""
-        name = self.name(tree)
-        return not _compared(tree) or name in self._entries or (self.folder / f"{name}.safetensors").is_file()
+        found = self._found(self.name(tree))
+        if found is None:
+            raise InputError(
+                f"the reference of trajectory {tree.id} is no longer in {self.folder}. Leave that folder alone while a "
+                "run goes on; with --resume it is computed again"
+            )
+        return found
 
     def name(self, tree: TokenTree) -> str:
         """Hash of everything the numbers of a tree depend on."""
@@ -92,7 +99,13 @@ class ReferenceCache:
             InputError: The folder of one rank is not that of the others.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        names = {name for part in ranks.gathered(self._missing(trees)) for name in part}
+        some = (trees[at : at + _TOGETHER] for at in range(0, len(trees), _TOGETHER))
+        return sum(self._fill(model, part, path, progress, ranks) for part in some)
+
+    def _fill(
+        self, model: Any, trees: Sequence[TokenTree], path: ForwardPath, progress: Callable[[], None], ranks: Ranks
+    ) -> int:
+        names = {name for part in ranks.gathered(self.missing(trees)) for name in part}
         missing = [tree for name, tree in {self.name(t): t for t in trees}.items() if name in names]
         computed = 0
         if missing:
@@ -101,30 +114,34 @@ class ReferenceCache:
                     entry = self._compute(model, tree, path)
                 if counts:
                     self._save(self.name(tree), entry)
-                    self._entries[self.name(tree)] = entry
+                    self._keep(self.name(tree), entry)
                     computed += 1
                     progress()
             ranks.wait()
-        self._read(trees)
+            self._read(trees)
         for _ in range(len(trees) - computed):
             progress()
         return computed
 
-    def _missing(self, trees: Sequence[TokenTree]) -> list[str]:
-        """Names of entries that are nowhere; what is on disk is loaded."""
-        missing = []
-        for tree in trees:
-            name = self.name(tree)
-            if _compared(tree) and name not in self._entries:
-                entry = self._load(name)
-                if entry is None:
-                    missing.append(name)
-                else:
-                    self._entries[name] = entry
-        return missing
+    def missing(self, trees: Iterable[TokenTree]) -> list[str]:
+        """Names of entries that are nowhere; what is on disk is loaded while there is room."""
+        names = {self.name(tree): None for tree in trees if _compared(tree)}
+        return [name for name in names if self._found(name) is None]
+
+    def _found(self, name: str) -> TreeReference | None:
+        entry = self._entries.get(name)
+        if entry is None and (entry := self._load(name)) is not None:
+            self._keep(name, entry)
+        return entry
+
+    def _keep(self, name: str, entry: TreeReference) -> None:
+        size = sum(getattr(entry, field).nbytes for field in TreeReference.__slots__)
+        if size <= self._room and name not in self._entries:
+            self._entries[name] = entry
+            self._room -= size
 
     def _read(self, trees: Sequence[TokenTree]) -> None:
-        if self._missing(trees):
+        if self.missing(trees):
             raise InputError(
                 f"what another process has written to {self.folder} is not seen by this one. Put --output_dir, or "
                 "--reference_cache, on a disk that all machines of the run share"

@@ -10,14 +10,13 @@ import json
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import Trainer
 
 from midcourse.errors import InputError
 from midcourse.objective import LossSettings, Totals, find_loss, step_loss
@@ -35,7 +34,10 @@ from midcourse.train.precision import NoiseFloor, noise_floor
 from midcourse.train.progress import reference_bar
 from midcourse.train.ranks import Ranks
 from midcourse.train.reference import ReferenceCache
+from midcourse.train.saving import STATE, SavingTrainer
+from midcourse.train.shelf import Shelf
 from midcourse.train.sources import gather
+from midcourse.train.trees import HeldTrees, Parts, Trees
 from midcourse.tree.attention import attention_kind
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.forward import choose_path, has_plain_head
@@ -45,12 +47,11 @@ from midcourse.tree.token_tree import TokenTree, split_tree
 __all__ = ["SteerTrainer"]
 
 logger = logging.getLogger(__name__)
-_STATE = "midcourse_state.json"
 _FALLING = 0.1
 """Share of steers whose chosen text may become less likely before a warning."""
 
 
-class SteerTrainer(Trainer):
+class SteerTrainer(SavingTrainer):
     """Train a model on steers.
 
     Args:
@@ -92,11 +93,13 @@ class SteerTrainer(Trainer):
             max_depth=getattr(model.config.get_text_config(), "max_position_embeddings", None),
             end_ids=self.text_tokenizer.eos,
         )
-        self.examples = to_trees(train_dataset, self.text_tokenizer, options)
-        self.dev: Examples | None = None
-        if eval_dataset is not None:
-            self.dev = to_trees(eval_dataset, self.text_tokenizer, options)
-        self.data = gather(self.examples, mix_datasets or {}, args, self.text_tokenizer, options)
+        shelf = Shelf(Path(args.output_dir) / "trees", args.held_tokens, Ranks.here())
+        with disk_named(Path(args.output_dir)):
+            self.examples = to_trees(train_dataset, self.text_tokenizer, options, shelf)
+            self.dev: Examples | None = None
+            if eval_dataset is not None:
+                self.dev = to_trees(eval_dataset, self.text_tokenizer, options, shelf.named("dev"))
+            self.data = gather(self.examples, mix_datasets or {}, args, self.text_tokenizer, options, shelf)
         self.loss = find_loss(args.loss_type)
         self.retain_weight = args.loss_settings().retain_weight
         self.forward_path: ForwardPath
@@ -119,15 +122,14 @@ class SteerTrainer(Trainer):
         if args.use_peft and not hasattr(model, "disable_adapter"):
             model = with_lora(model, args, peft_config)
         self._seen = Seen()
-        self._beside: Path | None = None
         self._drift: DevDrift | None = None
         self._noise: NoiseFloor | None = None
         super().__init__(
             model=model,
             args=args,
             data_collator=list,
-            train_dataset=self.data.trees,  # a list is all a map-style dataset needs to be
-            eval_dataset=list(self.dev.trees) if self.dev else None,
+            train_dataset=self.data.trees,  # a sequence is all a map-style dataset needs to be
+            eval_dataset=self.dev.trees if self.dev else None,
             **kwargs,
         )
         self.model_accepts_loss_kwargs = True
@@ -136,7 +138,7 @@ class SteerTrainer(Trainer):
         self.ranks = Ranks.here(lockstep=self.is_fsdp_enabled)
         self._check_ranks()
         self._fresh = True
-        self._idle = Row.of([min(self.data.trees, key=len)])
+        self._idle = Row.of(self.data.trees.shortest(1))
         self._starts_at_zero = not was_trained(self.model)
 
     def _check_ranks(self) -> None:
@@ -169,7 +171,7 @@ class SteerTrainer(Trainer):
             newest = checkpoint.newest_complete(Path(self.args.output_dir))
             resume_from_checkpoint = self.ranks.gathered(str(newest) if newest else None)[0]
         if resume_from_checkpoint:
-            self._restore(json.loads((Path(resume_from_checkpoint) / _STATE).read_text()))
+            self._restore(json.loads((Path(resume_from_checkpoint) / STATE).read_text()))
         if self.args.device.type == "cpu":
             keep_heap()
         self._fresh = not resume_from_checkpoint
@@ -186,46 +188,38 @@ class SteerTrainer(Trainer):
         return prepared
 
     def get_train_dataloader(self) -> Any:
-        """Every rank reads the batches of the whole run in one order; `get_batch_samples` keeps its share of them.
+        """Batches of the whole run in one order, as numbers of trees; `get_batch_samples` reads this rank's share.
 
         The order is then a matter of seed and pass alone, however many ranks there are.
         """
-        if self.ranks.count == 1:
-            return super().get_train_dataloader()
         size = self._train_batch_size * self.ranks.count
+        numbers: Any = range(len(self.data.trees))
         loader = self._get_dataloader(
-            self.train_dataset, "Training", size, sampler_fn=self._get_train_sampler, is_training=True
+            numbers, "Training", size, sampler_fn=self._get_train_sampler, is_training=True
         )
-        batches = loader.batch_sampler  # accelerate's, which is to deal out nothing and to fill up nothing
-        batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
+        if self.ranks.count > 1:
+            batches = loader.batch_sampler  # accelerate's, which is to deal out nothing and to fill up nothing
+            batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
         return loader
 
     def _order(self) -> MixedOrder | None:
-        """The order of the examples where some are mixed in; otherwise it is the parent's."""
-        if not self.data.sources:
-            return None
-        shuffle = self.args.train_sampling_strategy != "sequential"
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        return MixedOrder(self.data.main, self.data.sources, seed, lambda: int(self.state.epoch or 0), shuffle=shuffle)
+        return self.data.order(self.args, lambda: int(self.state.epoch or 0))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         return self._order() or super()._get_train_sampler(train_dataset)
 
-    def a_pass(self) -> list[TokenTree]:
-        """The trees of the first pass, in no matter which order."""
-        order = self._order()
-        trees: list[TokenTree] = list(self.train_dataset)
-        return [trees[i] for i in order.order(0)] if order else trees
+    @property
+    def pass_length(self) -> int:
+        """Examples of a pass."""
+        return len(self._order() or self.data.trees)
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Go on with λ and the mix of a checkpoint."""
         self.retain_weight = state["retain_weight"]
         self._keep_step(state.get("examples_a_step", self.examples_a_step))
-        if state.get("mix", []) != self._mixed():
-            raise InputError(
-                f"the mix is not the one of the checkpoint: {state.get('mix', [])} then, {self._mixed()} now. Go on "
-                "with the same data, `mix` and length of the run, or start anew in another output_dir"
-            )
+        changed = self.data.check_continues(state)
+        if changed and self.ranks.first:
+            logger.warning(changed)
 
     @property
     def examples_a_step(self) -> int:
@@ -245,9 +239,6 @@ class SteerTrainer(Trainer):
             )
         self.args.gradient_accumulation_steps = each
 
-    def _mixed(self) -> list[dict[str, Any]]:
-        return [asdict(source) for source in self.data.sources]
-
     def _position(self) -> dict[str, int]:
         """How many examples of each source were drawn so far."""
         order = self._order()
@@ -261,12 +252,14 @@ class SteerTrainer(Trainer):
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """This rank's micro-batches of one optimizer step, and the denominators over all of them and all ranks."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        trees = [tree for batch in batches for tree in batch]
-        mine = self.ranks.share(trees)
-        self._seen.step(mine)
+        numbers = [number for batch in batches for number in batch]
+        facts = {number: self.data.trees.facts(number) for number in numbers}
         if self.ranks.count > 1:
-            batches = [mine[n :: len(batches)] for n in range(len(batches))]
-        return batches, totals(trees)
+            share = self.ranks.share(numbers, lambda number: facts[number].tokens)
+            batches = [share[n :: len(batches)] for n in range(len(batches))]
+        read = [[self.data.trees[number] for number in batch] for batch in batches]
+        self._seen.step(tree for batch in read for tree in batch)
+        return read, totals(facts[number] for number in numbers)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         """Forward and backward over the rows of a micro-batch, one row at a time; gradients meet after the last."""
@@ -319,30 +312,40 @@ class SteerTrainer(Trainer):
     # -- before the first step --------------------------------------------------------------------------------------
 
     def _prepare_reference(self, *, fresh: bool) -> None:
-        """Cache the reference of every tree, then check the two invariants that training rests on."""
-        trees = self.parts([*self.train_dataset, *(self.eval_dataset or [])])
-        model = self.model
+        """Cache the reference of each tree that the run compares, then check the two invariants that training rests on.
+
+        Of the trees only those that are needed are read.
+        """
+        model, dev = self.model, self.dev.trees if self.dev else HeldTrees([])
         if model.dtype in (torch.bfloat16, torch.float16):
-            self._noise = noise_floor(model, trees, self.forward_path)
+            few = self.parts([*self.data.trees.shortest(2), *dev.shortest(2)])
+            self._noise = noise_floor(model, few, self.forward_path)
             if self.ranks.first:
                 kind = str(model.dtype).removeprefix("torch.")
                 logger.warning("In %s, %s", kind, self._noise or "noise is not known")
         if self.forward_path == "packed":
-            guards.check_packed_equals_rows(model, trees)
+            branching = [t for trees in (self.data.trees, dev) for t in trees.shortest(1, trees.branching)]
+            guards.check_packed_equals_rows(model, self.parts(branching))
+        needed = (self._cut(self.data.trees, self.data.compared(self.args, self.examples_a_step)), self._cut(dev))
         if not fresh and not hasattr(model, "disable_adapter"):
-            missing = [t for t in trees if not self.references.has(t)]
+            missing = [name for trees in needed for name in self.references.missing(trees)]
             if missing:
                 raise InputError(
                     f"the reference of {len(missing)} trees is not cached and all weights are trained, so it cannot be "
                     "computed any more. Start the run anew, or restore the folder `reference` of the run"
                 )
-        bar = reference_bar(len(trees), self.args.disable_tqdm or not self.ranks.first)
-        self.references.fill(model, trees, self.forward_path, bar, self.ranks)
+        bar = reference_bar(sum(map(len, needed)), self.args.disable_tqdm or not self.ranks.first)
+        for trees in needed:
+            self.references.fill(model, trees, self.forward_path, bar, self.ranks)
         if self.dev is not None and self._drift is None:
-            self._drift = DevDrift.of(model, self.parts(self.dev.trees), self.forward_path, self.ranks)
+            self._drift = DevDrift.of(model, needed[1], self.forward_path, self.ranks)
         if fresh and self._starts_at_zero:
-            some = trees[:: max(1, len(trees) // 3)][:3]
+            pool = needed[0] or needed[1]
+            some = pool[:: max(1, len(pool) // 3)][:3]
             guards.check_policy_is_reference(model, some, [self.references.entry(t) for t in some], self.forward_path)
+
+    def _cut(self, trees: Trees, at: Any = None) -> Parts:
+        return Parts(trees, self.args.max_tokens, at)
 
     # -- metrics ---------------------------------------------------------------------------------------------------
 
@@ -356,15 +359,18 @@ class SteerTrainer(Trainer):
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
         """Loss, rewards and drift on the dev part; adapts λ when `max_drift` is set."""
-        trees: list[TokenTree] = list(eval_dataset if eval_dataset is not None else self.eval_dataset or [])
-        trees = self.parts(trees)
-        if not trees:
+        given = eval_dataset if eval_dataset is not None else self.eval_dataset or []
+        given = given if isinstance(given, Trees) else HeldTrees(given)
+        trees = self._cut(given)
+        if not len(trees):
             raise InputError("there is no dev part to evaluate on: give `eval_dataset`, or more prompts")
         self.references.fill(self.model, trees, self.forward_path, lambda: None, self.ranks)
-        step = totals(trees)
+        step = totals(given.facts(number) for number in range(len(given)))
         sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.model.eval()
-        for tree, counts in self.ranks.rounds(self.ranks.share(trees), min(trees, key=len)):
+        share = self.ranks.share(range(len(trees)), lambda number: int(trees.tokens[number]))
+        for number, counts in self.ranks.rounds(share, trees.smallest):
+            tree = trees[number]
             with torch.no_grad(), memory_named([tree], self.args.max_tokens, otherwise=READING):
                 read = run_row(self.model, Row.of([tree]), [self.references.entry(tree)], self.forward_path)
                 loss, _ = self._loss(read, step)
@@ -390,106 +396,16 @@ class SteerTrainer(Trainer):
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    # -- saving ----------------------------------------------------------------------------------------------------
+    # -- what a run keeps and says -----------------------------------------------------------------------------------
 
-    def _get_output_dir(self, trial: Any) -> str:
-        return str(self._beside) if self._beside is not None else str(super()._get_output_dir(trial))
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write beside, then make it count by one rename."""
-        out = Path(self.args.output_dir)
-        name = f"checkpoint-{self.state.global_step}"
-        best = f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
-        if best:
-            self.state.best_model_checkpoint = str(out / best)
-        with disk_named(out), self._alone_beside(out) as folder:
-            self._beside, written = folder, folder / name
-            try:
-                super()._save_checkpoint(model, trial)
-            finally:
-                self._beside = None
-            if best:
-                self.state.best_model_checkpoint = str(out / best)
-            self.ranks.wait()  # each writes the state of its own random numbers
-            if self.ranks.first:
-                self._commit(written, out / name)
-        self.ranks.wait()
-
-    def _commit(self, written: Path, final: Path) -> None:
-        self.state.save_to_json(str(written / "trainer_state.json"))
-        state = {"retain_weight": self.retain_weight, "mix": self._mixed(), "drawn": self._position()}
-        (written / _STATE).write_text(json.dumps({**state, "examples_a_step": self.examples_a_step}))
-        self._record(written)
-        checkpoint.commit(written, final)
-        checkpoint.prune(final.parent, self.args.save_total_limit, self.state.best_model_checkpoint)
-
-    @contextlib.contextmanager
-    def _alone_beside(self, folder: Path) -> Iterator[Path]:
-        """The folder of `checkpoint.beside`, made and cleared away by the first rank for all."""
-        with checkpoint.beside(folder) if self.ranks.first else contextlib.nullcontext(folder / checkpoint.BESIDE) as f:
-            self.ranks.wait()
-            yield f
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the adapter (or the model) with its card and the resolved settings: beside first, then in place."""
-        if _internal_call:
-            self._save_weights(output_dir)
-            return
-        folder = Path(output_dir or self.args.output_dir)
-        with disk_named(Path(self.args.output_dir)), self._alone_beside(folder) as written:
-            self._save_weights(str(written))
-            if self.ranks.first:
-                self._record(written)
-                self.state.save_to_json(str(written / "trainer_state.json"))
-                checkpoint.put(written, folder)
-        self.ranks.wait()
-
-    def _save_weights(self, folder: str | None) -> None:
-        if self.ranks.lockstep:
-            self._save(folder, state_dict=sharded.trained_state(self.model))
-        else:
-            super().save_model(folder, _internal_call=True)
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if not self.ranks.lockstep:
-            super()._save_optimizer_and_scheduler(output_dir)
-            return
-        state = sharded.optimizer_state(self.model, self.optimizer.optimizer)
-        if self.ranks.first:
-            torch.save(state, Path(output_dir) / "optimizer.pt")
-            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.ranks.lockstep:
-            sharded.load_weights(self.model, Path(resume_from_checkpoint))
-        else:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-
-    def _load_best_model(self) -> None:
-        if self.ranks.lockstep:
-            sharded.load_weights(self.model, Path(str(self.state.best_model_checkpoint)))
-        else:
-            super()._load_best_model()
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if not self.ranks.lockstep or checkpoint is None:
-            super()._load_optimizer_and_scheduler(checkpoint)
-            return
-        sharded.load_optimizer(self.model, self.optimizer.optimizer, Path(checkpoint) / "optimizer.pt")
-        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / "scheduler.pt", weights_only=True))
+    def _kept(self) -> dict[str, Any]:
+        state = {"retain_weight": self.retain_weight, "examples_a_step": self.examples_a_step}
+        return {**state, **self.data.kept(), "drawn": self._position()}
 
     def _record(self, folder: Path) -> None:
-        trees = self.examples.trees
         evals = [h for h in self.state.log_history if "eval_loss" in h]
         facts = {
-            "data": {
-                "trajectories": len(trees),
-                "steers": self.examples.steers,
-                "steers without a rejected side": self.examples.unpaired,
-                "tokens": sum(map(len, trees)),
-                "left out": len(self.examples.skipped),
-            },
-            "trajectories": sorted({t.id for t in trees}),
+            **output.data_facts(self.examples),
             "retain_weight_at_end": self.retain_weight,
             "noise_floor": asdict(self._noise) if self._noise else None,
             "metrics": {k: v for k, v in evals[-1].items() if k.startswith("eval_")} if evals else {},

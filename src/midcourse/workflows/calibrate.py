@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ __all__ = ["Fit", "Speed", "measure", "row_flops"]
 
 _SHORT, _LONG = 128, 384
 """Tokens of the two rows."""
+_FIRST = 1000
+"""Trees among which they are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def measure(trainer: SteerTrainer, clock: Callable[[], float] = time.perf_counte
         trainer: Ready to train.
         clock: Seconds; `time.process_time` leaves out what other programs took.
     """
-    trees: list[TokenTree] = list(trainer.train_dataset)
+    trees: list[TokenTree] = list(islice(trainer.train_dataset, _FIRST))
     model = trainer.model
     if trainer.args.activation_checkpointing:
         model.activation_checkpointing_enable(
