@@ -1,5 +1,6 @@
 """What is mixed in by share: how much of it, in which order, counted apart, and the same again after a stop."""
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -36,20 +37,26 @@ def test_a_pass_holds_each_main_example_once_and_sources_without_gaps(main: int,
     sources = [Source(str(n), start, *size) for n, (start, size) in enumerate(zip(starts, sizes, strict=True))]
     made = MixedOrder(main, sources, seed=3, epoch=lambda: 0)
     drawn = [i for epoch in range(passes + 1) for i in made.order(epoch)]
-    assert len(made.order(0)) == len(made)
+    assert len(list(made.order(0))) == len(made)
+    assert [*made.order(passes)] == drawn[-len(made) :]
     counts = Counter(drawn)
     assert [counts[i] for i in range(main)] == [passes + 1] * main
     for source in sources:
         inside = [counts[i] for i in range(source.start, source.start + source.size)]
         assert sum(inside) == source.per_pass * (passes + 1)
         assert max(inside) - min(inside) <= 1  # none comes a second time before all have come
-    assert made.position(passes, len(made)) == {"steers": main * (passes + 1)} | {
-        s.name: s.per_pass * (passes + 1) for s in sources
-    }
+    for examples in range(len(made) + 1):
+        first = drawn[: passes * len(made) + examples]
+        seen = {s.name: sum(s.start <= i < s.start + s.size for i in first) for s in sources}
+        assert made.position(passes, examples) == {"steers": sum(i < main for i in first)} | seen
+        reached = list(made.reached(passes * len(made) + examples))
+        assert set(first) <= set(reached)
+        assert len(set(reached)) == len(reached)
+    assert set(reached) == set(drawn)
 
 
 def test_what_is_mixed_in_is_spread_evenly():
-    order = MixedOrder(90, [Source("text", 90, 50, 10)], seed=0, epoch=lambda: 0).order(0)
+    order = list(MixedOrder(90, [Source("text", 90, 50, 10)], seed=0, epoch=lambda: 0).order(0))
     assert [sum(i >= 90 for i in order[n : n + 10]) for n in range(0, 100, 10)] == [1] * 10
 
 
@@ -99,6 +106,67 @@ def test_another_mix_is_no_continuation(tmp_path: Path):
     other = trainer(str(tmp_path), **{**SETTINGS, "mix": "text=0.2"})
     with pytest.raises(InputError, match="not the one of the checkpoint"):
         other.train(resume_from_checkpoint=True)
+
+
+def test_a_mix_in_the_order_of_an_earlier_version_is_no_continuation(tmp_path: Path):
+    made = trainer(str(tmp_path), **SETTINGS)
+    made.train()
+    state = {**made.data.kept(), "retain_weight": 5.0}
+    made._restore(state)
+    del state["order"]
+    with pytest.raises(InputError, match="of an earlier version"):
+        made._restore(state)
+
+
+class File(list):
+    """Data that say what they are."""
+
+    signature = "first"
+
+
+@pytest.mark.parametrize("held", [0, 10_000], ids=["on disk", "in memory"])
+def test_other_texts_in_a_mixed_file_are_no_continuation(tmp_path: Path, held: int):
+    def run(data: File):
+        mix = {"mix": {"replay.txt": 0.25}, "mix_datasets": {"replay.txt": data}, "held_tokens": held}
+        return trainer(str(tmp_path), data=STEERS, save_strategy="epoch", **mix)
+
+    run(File(text(n) for n in range(6))).train()
+    touched = File(text(n) for n in range(6))
+    touched.signature = "again"
+    run(touched).train(resume_from_checkpoint=True)
+    changed = File(text(n + 1) for n in range(6))
+    changed.signature = "other"
+    with pytest.raises(InputError, match=r"replay.txt does not hold the examples"):
+        run(changed).train(resume_from_checkpoint=True)
+
+
+def test_other_steers_are_said_and_trained_on(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    trainer(str(tmp_path), data=STEERS, save_strategy="epoch").train()
+    again = trainer(str(tmp_path), data=STEERS, save_strategy="epoch", num_train_epochs=3)
+    again.train(resume_from_checkpoint=True)
+    assert "are not those" not in caplog.text
+    other = trainer(str(tmp_path), data=[*STEERS[1:], random_trajectory(30)], num_train_epochs=4)
+    other.train(resume_from_checkpoint=True)
+    assert "The data are not those that the checkpoint was made with" in caplog.text
+
+
+def test_what_is_mixed_in_is_compared_only_as_far_as_it_is_drawn(tmp_path: Path):
+    made = trainer(str(tmp_path), **SETTINGS, retain_source="text", max_steps=1)
+    drawn = set(itertools.islice(made.data.order(made.args).order(0), 4))
+    compared = {int(i) for i in made.data.compared(made.args, made.examples_a_step)}
+    assert drawn <= compared
+    assert len(compared) < len(made.data.trees) - 10
+    made.train()
+    assert len(list((tmp_path / "reference").glob("*.safetensors"))) == len(compared)
+
+
+def test_plain_text_is_not_read_for_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = trainer(str(tmp_path), data=STEERS, mix={"replay": 0.25}, mix_datasets={"replay": map(text, range(50))})
+    read: list[int] = []
+    take = made.data.trees.read
+    monkeypatch.setattr(made.data.trees, "read", lambda index: read.append(index) or take(index))
+    made._prepare_reference(fresh=True)
+    assert set(read) == set(range(9))
 
 
 def test_what_is_not_there_cannot_be_mixed_in(tmp_path: Path):

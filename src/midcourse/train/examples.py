@@ -90,9 +90,7 @@ def to_trees(
     return Examples(trees, tuple(said["skipped"]), said["whole_originals"], said["seal"])
 
 
-def _read(
-    data: Iterator[Any], tokenizer: TextTokenizer, options: TreeOptions, arriving: Arriving
-) -> dict[str, Any]:
+def _read(data: Iterator[Any], tokenizer: TextTokenizer, options: TreeOptions, arriving: Arriving) -> dict[str, Any]:
     """Add the trees of all data; returns what is to be said of them."""
     first = next(data, None)
     values = chain([] if first is None else [first], data)

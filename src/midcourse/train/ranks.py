@@ -30,7 +30,6 @@ class _Word:
     error: MidcourseError | None = None
 
 
-
 def dealt(sizes: Sequence[int], hands: int) -> list[list[int]]:
     """Indices for each hand, of about equal total size: the largest first, each to whoever has least.
 

@@ -22,6 +22,8 @@ from midcourse.tree.token_tree import TokenTree
 
 __all__ = ["Arriving", "Shelf"]
 
+ALONE = Ranks()
+
 _FORMAT = 1
 """Of the files; others are written anew."""
 
@@ -101,7 +103,7 @@ class Shelf:
     folder: Path
     held: int
     """Most tokens kept in memory."""
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
     name: str = "train"
 
     def named(self, name: str) -> "Shelf":
@@ -113,9 +115,7 @@ class Shelf:
         """The file, where there is one."""
         return self.folder / f"{self.name}.arrow"
 
-    def keep(
-        self, key: list[Any] | None, read: Callable[[Arriving], dict[str, Any]]
-    ) -> tuple[Trees, dict[str, Any]]:
+    def keep(self, key: list[Any] | None, read: Callable[[Arriving], dict[str, Any]]) -> tuple[Trees, dict[str, Any]]:
         """The trees that `read` adds, with what it says of them and their `seal`.
 
         Args:

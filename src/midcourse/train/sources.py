@@ -73,7 +73,6 @@ class Gathered:
             wanted = wanted & reached
         return np.flatnonzero(wanted)
 
-
     def kept(self) -> dict[str, Any]:
         """What a checkpoint must keep to tell whether the same examples follow."""
         return {"mix": [asdict(source) for source in self.sources], "order": MixedOrder.SCHEME, "seals": self.seals}

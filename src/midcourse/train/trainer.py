@@ -194,9 +194,7 @@ class SteerTrainer(SavingTrainer):
         """
         size = self._train_batch_size * self.ranks.count
         numbers: Any = range(len(self.data.trees))
-        loader = self._get_dataloader(
-            numbers, "Training", size, sampler_fn=self._get_train_sampler, is_training=True
-        )
+        loader = self._get_dataloader(numbers, "Training", size, sampler_fn=self._get_train_sampler, is_training=True)
         if self.ranks.count > 1:
             batches = loader.batch_sampler  # accelerate's, which is to deal out nothing and to fill up nothing
             batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False

@@ -51,7 +51,7 @@ _SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in _NAMES),
         *_ARRAYS.items(),
-        *((f"pair_{name}", pa.list_(kind)) for name, kind in _OF_PAIRS.items()),
+        *((f"pairs.{name}", pa.list_(kind)) for name, kind in _OF_PAIRS.items()),
         *((name, pa.from_numpy_dtype(FACTS[name])) for name in Facts._fields),
     ]
 )
@@ -176,7 +176,7 @@ def _array(value: Any) -> IntArray:
 def _pairs(batch: Any, row: int) -> tuple[Pair, ...]:
     columns = {}
     for field in fields(Pair):
-        values = batch.column(f"pair_{field.name}")[row].values
+        values = batch.column(f"pairs.{field.name}")[row].values
         listed = pa.types.is_list(_OF_PAIRS[field.name])
         columns[field.name] = [_array(v) for v in values] if listed else values.to_pylist()
     return tuple(Pair(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True))
