@@ -40,10 +40,14 @@ def main(folder: Path, settings: dict) -> None:
     drawn: list[list[str]] = []
 
     made = trainer(str(folder), data=data, dev=True, dtype=dtype, **{"logging_steps": 1, **settings})
-    take = made.get_batch_samples
+    take, read = made.get_batch_samples, made.data.trees.read
+    reads: list[int] = []
+    made.data.trees.read = lambda index: reads.append(index) or read(index)
 
     def noted(*args):
+        reads.clear()
         batches, step = take(*args)
+        assert len(reads) == sum(map(len, batches)), "a rank reads its own share and nothing else"
         drawn.append(sorted(t.id for part in made.ranks.gathered([t for b in batches for t in b]) for t in part))
         return batches, step
 

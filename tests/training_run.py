@@ -1,6 +1,7 @@
 """One small training run, as tests and their child processes start it."""
 
 import sys
+import time
 from typing import Any
 
 import tokenizers
@@ -50,7 +51,9 @@ if __name__ == "__main__":
     run = trainer(
         sys.argv[1],
         data=data,
-        mix="text=0.25",
+        mix="replay=0.2,text=0.2",
+        mix_datasets={"replay": (time.sleep(0.002) or growing.text(i) for i in range(10, 2000))},  # time to be killed in
+        held_tokens=int(sys.argv[2]),
         num_train_epochs=40,
         save_steps=2,
         save_strategy="steps",

@@ -95,6 +95,13 @@ def test_by_branches_they_are_too(one: dict, tmp_path: Path):
 
 
 @pytest.mark.slow
+def test_read_from_one_file_they_are_too(one: dict, tmp_path: Path):
+    many = run(tmp_path, 2, per_device_train_batch_size=2, held_tokens=0)
+    assert_same(one, many)
+    assert {p.name for p in (tmp_path / "trees").iterdir()} == {"train.arrow", "train.json", "dev.arrow", "dev.json"}
+
+
+@pytest.mark.slow
 def test_all_weights_and_a_mix_of_text(tmp_path: Path):
     settings = {"use_peft": False, "learning_rate": 1e-3, "texts": 4, "mix": "text=0.3"}
     alone = run(tmp_path / "one", 1, per_device_train_batch_size=4, **settings)

@@ -12,12 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from growing import Growing, random_trajectory, tiny_model
+from growing import Growing, random_trajectory, text, tiny_model
 from midcourse.errors import InputError, ModelError, TokenizerMismatch
 from midcourse.model import load_model, weights_hash
 from midcourse.objective import all_losses
 from midcourse.tokens import TextTokenizer
-from midcourse.train import SteerConfig, SteerTrainer
+from midcourse.train import SteerConfig, SteerTrainer, reference
+from midcourse.train.tree_file import TreeFile
+from midcourse.train.trees import HeldTrees
 from midcourse.types import Trajectory
 from model_folder import save_model
 from training_run import tokenizer, trainer, weights
@@ -53,6 +55,39 @@ def test_however_it_is_cut_up_the_step_is_the_same(tmp_path: Path, other: dict):
     one, two = trained(tmp_path / "a"), trained(tmp_path / "b", **other)
     for name in one:
         assert torch.allclose(one[name], two[name], rtol=1e-3, atol=1e-4), name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"mix": "text=0.25,replay=0.2", "max_tokens": 40}, {"use_peft": False, "max_drift": 1e-5, "learning_rate": 1e-3}],
+    ids=["plain", "mixed, cut up", "all weights, under a budget"],
+)
+def test_from_disk_and_from_memory_the_weights_are_bit_equal(tmp_path: Path, settings: dict):
+    data = [*(random_trajectory(i) for i in range(9)), *(text(i) for i in range(5))]
+    runs = []
+    for held in (10**6, 0):
+        replay = {"mix_datasets": {"replay": [text(40 + n) for n in range(9)]}} if "mix" in settings else {}
+        folder = tmp_path / str(held)
+        runs.append(trainer(str(folder), data=data, dev=True, held_tokens=held, **replay, **settings))
+        runs[-1].train()
+    memory, disk = runs
+    assert (type(memory.examples.trees), type(disk.examples.trees)) == (HeldTrees, TreeFile)
+    assert not (tmp_path / "1000000" / "trees").exists()
+    other = weights(disk)
+    assert all(torch.equal(w, other[n]) for n, w in weights(memory).items())
+    same = ({k: v for k, v in h.items() if "runtime" not in k and "_second" not in k} for h in disk.state.log_history)
+    for log in memory.state.log_history:
+        assert {k: v for k, v in log.items() if "runtime" not in k and "_second" not in k} == next(same)
+
+
+def test_references_beyond_the_room_for_them_are_read_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    one = trained(tmp_path / "a")
+    monkeypatch.setattr(reference, "HELD", 20_000)
+    made = trainer(str(tmp_path / "b"))
+    made.train()
+    assert 0 < len(made.references._entries) < 9
+    two = weights(made)
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 @pytest.mark.parametrize(
@@ -186,18 +221,22 @@ def _wait_for(path: Path, child: subprocess.Popen, seconds: float = 300) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("moment", ["step", "save"])
+@pytest.mark.parametrize("moment", ["step", "save", "write"])
 def test_killed_and_resumed_the_weights_are_bit_equal(tmp_path: Path, moment: str):
+    """The undisturbed run has its trees in memory, the one that is killed has them on disk."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    subprocess.run([sys.executable, RUN, undisturbed], env=environment, check=True, capture_output=True)
+    subprocess.run([sys.executable, RUN, undisturbed, "1000000"], env=environment, check=True, capture_output=True)
     for n in range(3):
-        with subprocess.Popen([sys.executable, RUN, killed], env=environment, stdout=subprocess.DEVNULL) as child:
-            _wait_for(killed / f"checkpoint-{10 * (n + 1)}", child)
+        with subprocess.Popen([sys.executable, RUN, killed, "0"], env=environment, stdout=subprocess.DEVNULL) as child:
+            if moment == "write" and n != 1:  # before the first step, and again on the way back to a checkpoint
+                _wait_for(killed / "trees" / ".mix-1.arrow", child)
+            else:
+                _wait_for(killed / f"checkpoint-{10 * (n + 1)}", child)
             if moment == "save":
                 _wait_for(killed / ".writing", child)
             child.send_signal(signal.SIGKILL)
-    subprocess.run([sys.executable, RUN, killed], env=environment, check=True, capture_output=True)
+    subprocess.run([sys.executable, RUN, killed, "0"], env=environment, check=True, capture_output=True)
     one, two = (load_file(p / "adapter_model.safetensors") for p in (undisturbed, killed))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[n], two[n]) for n in one)

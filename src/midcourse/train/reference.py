@@ -31,8 +31,8 @@ __all__ = ["HELD", "ReferenceCache", "TreeReference"]
 
 ALONE = Ranks()
 HELD = 1 << 28
-"""Bytes of entries that stay in memory: the first that come. The others are read again in every pass; so would all be, did
-the last ones stay, since a pass comes to each once."""
+"""Bytes of entries that stay in memory: the first that come. The others are read again in every pass; so would all be,
+did the last ones stay, since a pass comes to each once."""
 _TOGETHER = 256
 """Trees that are looked up, shared out and filled at a time."""
 

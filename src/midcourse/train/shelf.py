@@ -18,7 +18,7 @@ from midcourse.errors import InputError
 from midcourse.train.ranks import Ranks
 from midcourse.train.tree_file import TreeFile, TreeWriter
 from midcourse.train.trees import HeldTrees, Trees
-from midcourse.tree.token_tree import TokenTree
+from midcourse.tree.token_tree import Pair, TokenTree
 
 __all__ = ["Arriving", "Shelf"]
 
@@ -88,7 +88,8 @@ class Arriving:
 
 def _pieces(tree: TokenTree) -> Iterator[bytes]:
     """All that a tree says, as bytes."""
-    for owner in (tree, *tree.pairs):
+    owners: list[TokenTree | Pair] = [tree, *tree.pairs]
+    for owner in owners:
         for field in fields(owner):
             value = getattr(owner, field.name)
             if field.name != "pairs":

@@ -366,8 +366,8 @@ class SteerTrainer(SavingTrainer):
         step = totals(given.facts(number) for number in range(len(given)))
         sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.model.eval()
-        share = self.ranks.share(range(len(trees)), lambda number: int(trees.tokens[number]))
-        for number, counts in self.ranks.rounds(share, trees.smallest):
+        mine = self.ranks.share(range(len(trees)), lambda number: int(trees.tokens[number]))
+        for number, counts in self.ranks.rounds(mine, trees.smallest):
             tree = trees[number]
             with torch.no_grad(), memory_named([tree], self.args.max_tokens, otherwise=READING):
                 read = run_row(self.model, Row.of([tree]), [self.references.entry(tree)], self.forward_path)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from midcourse.train.trees import FACTS, Facts, Trees
-from midcourse.tree.token_tree import IntArray, Pair, TokenTree
+from midcourse.tree.token_tree import Pair, TokenTree
 from midcourse.types import TEACHES
 
 __all__ = ["TreeFile", "TreeWriter"]
@@ -134,8 +134,8 @@ class TreeFile(Trees):
     def read(self, index: int) -> TokenTree:
         """The tree as it was built; its arrays are copies."""
         batch, row = self._find(index)
-        arrays = {name: _array(batch.column(name)[row]) for name in _ARRAYS}
-        names = {name: batch.column(name)[row].as_py() for name in _NAMES}
+        arrays: dict[str, Any] = {name: _array(batch.column(name)[row]) for name in _ARRAYS}
+        names: dict[str, Any] = {name: batch.column(name)[row].as_py() for name in _NAMES}
         tree = TokenTree(
             **names, **arrays, pairs=_pairs(batch, row), teaches=TEACHES[batch.column("teaches")[row].as_py()]
         )
@@ -167,9 +167,9 @@ class TreeFile(Trees):
         self._advise("MADV_DONTNEED")
 
 
-def _array(value: Any) -> IntArray:
+def _array(value: Any) -> npt.NDArray[Any]:
     """A list of numbers as an array of its own, as wide as trees have them."""
-    array = value.values.to_numpy(zero_copy_only=False)
+    array: npt.NDArray[Any] = value.values.to_numpy(zero_copy_only=False)
     return array.astype(np.int64 if array.dtype == np.int32 else array.dtype)
 
 
