@@ -52,7 +52,9 @@ if __name__ == "__main__":
         sys.argv[1],
         data=data,
         mix="replay=0.2,text=0.2",
-        mix_datasets={"replay": (time.sleep(0.002) or growing.text(i) for i in range(10, 2000))},  # time to be killed in
+        mix_datasets={
+            "replay": (time.sleep(0.002) or growing.text(i) for i in range(10, 2000))
+        },  # time to be killed in
         held_tokens=int(sys.argv[2]),
         num_train_epochs=40,
         save_steps=2,

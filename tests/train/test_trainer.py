@@ -59,7 +59,11 @@ def test_however_it_is_cut_up_the_step_is_the_same(tmp_path: Path, other: dict):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"mix": "text=0.25,replay=0.2", "max_tokens": 40}, {"use_peft": False, "max_drift": 1e-5, "learning_rate": 1e-3}],
+    [
+        {},
+        {"mix": "text=0.25,replay=0.2", "max_tokens": 40},
+        {"use_peft": False, "max_drift": 1e-5, "learning_rate": 1e-3},
+    ],
     ids=["plain", "mixed, cut up", "all weights, under a budget"],
 )
 def test_from_disk_and_from_memory_the_weights_are_bit_equal(tmp_path: Path, settings: dict):
