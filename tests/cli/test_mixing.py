@@ -31,6 +31,17 @@ def test_a_file_is_known_by_its_columns(tiny_tokenizer: TextTokenizer, tmp_path:
     assert trajectory.teaches == kind
 
 
+def test_a_changed_file_has_another_signature(tiny_tokenizer: TextTokenizer, tmp_path: Path):
+    name = write(tmp_path / "file.jsonl", ROWS["text"])
+    (file,) = mixed_files([name], tiny_tokenizer).values()
+    before = file.signature
+    assert before == file.signature is not None
+    assert before != mixed_files([f"instructions:{name}"], tiny_tokenizer)[f"instructions:{name}"].signature
+    write(tmp_path / "file.jsonl", {"text": "The dog sat on the mat."})
+    assert file.signature != before
+    assert [t.learns_text for t in file] == [t.learns_text for t in file] == [True]
+
+
 def test_a_text_file_is_text(tiny_tokenizer: TextTokenizer, tmp_path: Path):
     (tmp_path / "a.txt").write_text("The cat sat on the mat.")
     (trajectory,) = mixed_files([str(tmp_path / "a.txt")], tiny_tokenizer)[str(tmp_path / "a.txt")]

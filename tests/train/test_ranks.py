@@ -42,6 +42,48 @@ def test_one_rank_has_everything_and_asks_nobody():
     assert list(alone.rounds([], 9, least=1)) == [(9, False)]
 
 
+WAITING = """
+import sys
+import torch.distributed as dist
+from midcourse.errors import InputError
+from midcourse.train import ranks
+ranks._BEAT = 0.0
+dist.init_process_group("gloo")
+here = ranks.Ranks.here()
+
+def work(beat):
+    for _ in range(3):
+        beat()
+    assert here.first
+    return {"made": 7}
+
+def fails(beat):
+    beat()
+    raise InputError("no data")
+
+assert here.by_first(work) == {"made": 7}
+try:
+    here.by_first(fails)
+except InputError as error:
+    assert str(error) == "no data"
+else:
+    sys.exit("nothing was said")
+assert here.by_first(work) == {"made": 7}
+print("agreed", flush=True)
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_what_one_rank_does_alone_all_hear_of(tmp_path: Path):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    agent = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local_addr", "127.0.0.1"]
+    words = [*agent, "--nproc_per_node", "2", str(tmp_path / "waiting.py")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240, env=environment)
+    assert done.stdout.count("agreed") == 2, done.stderr[-3000:]
+
+
 def run(folder: Path, processes: int, **settings) -> dict:
     """A run in so many processes: its log, what each step drew, what it learnt."""
     words = [str(RUN), str(folder), json.dumps({**COMMON, **settings})]
