@@ -102,13 +102,13 @@ def main() -> None:
             found = measured(way, rows)
             found["peak_mb_for_rows"] = found["peak_mb"] - empty["peak_mb"]
             runs.append(found)
-            print(
-                f"{rows:>9} {way:<7} {found['peak_mb']:>8.0f} {found['peak_mb_for_rows']:>9.0f} {found['file_mb']:>8.1f} "
-                f"{found['prepare_seconds']:>10.1f} {found['draw_ms']:>8.3f}",
-                flush=True,
-            )
+            peaks = f"{found['peak_mb']:>8.0f} {found['peak_mb_for_rows']:>9.0f} {found['file_mb']:>8.1f}"
+            seconds = f"{found['prepare_seconds']:>10.1f} {found['draw_ms']:>8.3f}"
+            print(f"{rows:>9} {way:<7} {peaks} {seconds}", flush=True)
     if given.json:
-        given.json.write_text(json.dumps({"empty": empty, "tokens": TOKENS, "runs": runs}, indent=1) + "\n")
+        given.json.write_text(
+            json.dumps({"empty": empty, "tokens": TOKENS, "runs": runs}, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Gathered:
             )
         before = state.get("seals", {})
         for name in before:
-            if name and before[name] != self.seals[name]:
+            if name and before[name] != self.seals.get(name):
                 raise InputError(
                     f"{name} does not hold the examples that the checkpoint was made with. Put them back, {anew}"
                 )
