@@ -108,15 +108,11 @@ class TreeFile(Trees):
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._advise("MADV_RANDOM")  # what lies around a tree is none of its neighbours in the order of the run
-        self._reader = self._opened()
+        self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._map)))
         self._last: tuple[int, Any] = (-1, None)
         self._read = 0
         batches = self._reader.num_record_batches
         self._length = (batches - 1) * ROWS + self._reader.get_batch(batches - 1).num_rows if batches else 0
-
-    def _opened(self, *columns: str) -> Any:
-        options = pa.ipc.IpcReadOptions(included_fields=[_SCHEMA.get_field_index(c) for c in columns])
-        return pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._map)), options=options)
 
     def _advise(self, name: str) -> None:
         if hasattr(mmap, name):
@@ -152,18 +148,17 @@ class TreeFile(Trees):
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Read through the file; it is not kept."""
-        found = [batch.column(0).to_numpy() for batch in self._batches(name)]
+        found = [batch.column(name).to_numpy().copy() for batch in self._batches()]  # a view would hold its batch
         return np.concatenate([np.empty(0, FACTS[name]), *found])
 
     def ids(self) -> Iterator[str]:
         """Read through the file."""
-        for batch in self._batches("id"):
-            yield from batch.column(0).to_pylist()
+        for batch in self._batches():
+            yield from batch.column("id").to_pylist()
 
-    def _batches(self, column: str) -> Iterator[Any]:
-        reader = self._opened(column)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
+    def _batches(self) -> Iterator[Any]:
+        for number in range(self._reader.num_record_batches):
+            yield self._reader.get_batch(number)  # a few offsets into the map: only what is asked of it is read
         self._advise("MADV_DONTNEED")
 
 
