@@ -31,8 +31,8 @@ def test_what_is_no_mix_is_said(given: object):
         parse_mix(given)
 
 
-@given(deadline=None, max_examples=60)
-(st.integers(1, 40), st.lists(st.tuples(st.integers(1, 30), st.integers(1, 40)), max_size=3), st.integers(0, 5))
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 40), st.lists(st.tuples(st.integers(1, 30), st.integers(1, 40)), max_size=3), st.integers(0, 5))
 def test_a_pass_holds_each_main_example_once_and_sources_without_gaps(main: int, sizes: list, passes: int):
     starts = [main + sum(s for s, _ in sizes[:n]) for n in range(len(sizes))]
     sources = [Source(str(n), start, *size) for n, (start, size) in enumerate(zip(starts, sizes, strict=True))]
