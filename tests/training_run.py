@@ -48,13 +48,12 @@ def weights(made: SteerTrainer) -> dict[str, torch.Tensor]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     data = [*(growing.random_trajectory(i) for i in range(9)), *(growing.text(i) for i in range(4))]
+    slow = (time.sleep(0.002) or growing.text(i) for i in range(10, 2000))  # time to be killed in
     run = trainer(
         sys.argv[1],
         data=data,
         mix="replay=0.2,text=0.2",
-        mix_datasets={
-            "replay": (time.sleep(0.002) or growing.text(i) for i in range(10, 2000))
-        },  # time to be killed in
+        mix_datasets={"replay": slow},
         held_tokens=int(sys.argv[2]),
         num_train_epochs=40,
         save_steps=2,
