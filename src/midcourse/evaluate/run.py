@@ -122,8 +122,8 @@ def _whole(folder: Path, base: LoadedModel, dtype: str) -> Any:
     loaded = load_model(folder, dtype=dtype)
     if loaded.ref.weights == base.ref.weights:
         raise ModelError(
-            f"{folder} is no PEFT adapter: it holds no adapter_config.json; nor was it trained further, its weights are "
-            f"those of {base.ref.name}"
+            f"{folder} is no PEFT adapter: it holds no adapter_config.json; nor was it trained further, its weights "
+            f"are those of {base.ref.name}"
         )
     if loaded.tokenizer.hash != base.tokenizer.hash:
         raise TokenizerMismatch(
