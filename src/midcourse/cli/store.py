@@ -75,15 +75,19 @@ def purge(
         midcourse store purge --author anna
         midcourse store purge --text "my address" --yes
     """
+    from midcourse.capture.studio.adopting import names_of
     from midcourse.capture.studio.deeds import account, note
     from midcourse.capture.studio.journal import forget
     from midcourse.store import exchanges, reviews
+    from midcourse.store.purge import forget as forget_reviewer
 
     if author is None and since is None and until is None and text is None:
         raise InputError("purge needs to know what: give --author, --since, --until or --text")
     console = Console(stderr=True)
     with _open(store) as opened:
-        ids = opened.find(author=author, since=_unix(since), until=_unix(until))
+        names = names_of(opened, author) if author is not None else []
+        span = {"since": _unix(since), "until": _unix(until)}
+        ids = list(dict.fromkeys(i for who in names or [None] for i in opened.find(author=who, **span)))
         if text is not None:
             ids = list(_holding(opened, ids, text, Tokenizers(model), console))
         found = list(opened.trajectories(ids=ids)) if ids else []
@@ -92,7 +96,7 @@ def purge(
             said_by = {"client": author, "since": _unix(since), "until": _unix(until), "text": text}
             passed = exchanges.find(connection, **said_by)  # type: ignore[arg-type]
             seen = reviews.find(connection, **said_by, trajectories=ids)  # type: ignore[arg-type]
-        others = sum(author not in (s.annotator, t.annotator) for t in found for s in t.steers) if author else 0
+        others = sum(not {s.annotator, t.annotator} & {*names} for t in found for s in t.steers) if author else 0
         said = f"{len(found)} texts with {len(steers)} steers" + (f", {others} of them by others" if others else "")
         if passed or seen:
             said += f", {len(passed)} exchanges and {len(seen)} reviews of the proxy"
@@ -104,13 +108,16 @@ def purge(
             raise InputError("nothing was deleted")
 
         def also(connection: "Connection") -> None:
-            forget(connection, ids, author)
+            forget(connection, ids)
+            for who in names:
+                forget(connection, ids, who)
+                forget_reviewer(connection, who)
             exchanges.bury(connection, passed, why)
             reviews.delete(connection, seen)
             counts = {"texts": len(ids), "steers": len(steers), "exchanges": len(passed), "reviews": len(seen)}
             note(connection, "purge", counts, account())
 
-        done = opened.purge(ids, author=author, why=why, also=also)
+        done = opened.purge(ids, why=why, also=also)
         place = opened.name
     if as_json:
         made = [{"kind": h.kind, "where": h.where, "at": h.at} for h in done.handed_out]

@@ -1,5 +1,6 @@
 """`midcourse studio`: the page on which a person steers, and who may use it."""
 
+import shlex
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -158,26 +159,60 @@ def _remote(server: "Server", model: str, console: Console) -> "Callable[[Path |
 @users.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="The person's name in the record.")],
-    role: Annotated[str, typer.Option(help="annotator, or admin: queue, review, training, people.")] = "annotator",
+    role: Annotated[
+        str | None,
+        typer.Option(help="annotator, or admin: queue, review, training, people. Default: as before, else annotator."),
+    ] = None,
     url: Annotated[str, typer.Option(help="Where the studio is seen, for the link.")] = f"http://localhost:{PORT}/",
+    adopt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EARLIER",
+            help="The name they wrote under here alone (`me`, unless --name gave another): those texts are theirs.",
+        ),
+    ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Let somebody in; prints a link that signs them in once. For a known name: another link."""
+    """Let somebody in; prints a link that signs them in once. For a known name: another link.
+
+    midcourse studio users add ada --role admin --adopt me
+    """
     from midcourse.capture.studio.access import new_link
+    from midcourse.capture.studio.adopting import check_adoption, written_alone
     from midcourse.capture.studio.deeds import account
+    from midcourse.capture.studio.desk import Desk
     from midcourse.capture.studio.journal import Journal
 
-    if role not in ("annotator", "admin"):
+    if role not in ("annotator", "admin", None):
         raise InputError(f"--role is annotator or admin, got {role!r}")
     if not name.strip() or len(name) > 64 or not name.isprintable():
         raise InputError("a name has 1 to 64 printable characters")
     with Store(store) as kept:
         journal = Journal(kept)
+        desk = Desk(journal.since())
+        adopt = None if adopt == name else adopt  # a person who worked alone under the same name has those texts anyway
+        if adopt is not None:
+            check_adoption(kept, desk, adopt, name)
+        role = role or (desk.members[name].role if name in desk.members else "annotator")
         token, link = new_link(name)
         journal.add("person", {"name": name, "role": role}, account())
+        if adopt is not None and adopt not in desk.names:
+            journal.add("adopt", {"of": adopt, "name": name}, account())
         journal.add("link", link, account())
+        alone = {who: texts for who, texts in written_alone(kept, desk).items() if who not in (name, adopt)}
     typer.echo(f"{url.rstrip('/')}/enter/{token}")
-    Console(stderr=True).print(f"For {name} ({role}), once, within 3 days.", highlight=False)
+    say = Console(stderr=True).print
+    say(f"For {name} ({role}), once, within 3 days.", highlight=False)
+    for who, texts in alone.items():
+        are = "text written here alone, as {}, is" if texts == 1 else "texts written here alone, as {}, are"
+        here = f" --store {shlex.quote(store)}" if store and "://" not in store else ""  # a URL may hold a password
+        say(
+            f"{texts} {are.format(who)} nobody's yet; where {name} wrote them: "
+            f"midcourse studio users add {name} --adopt {shlex.quote(who)}{here}",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 @users.command("revoke")

@@ -103,7 +103,7 @@ async def _look(studio: Studio) -> None:
             continue
         for socket in list(studio.sockets):
             session = socket.visitor.session
-            if session is not None and session not in studio.office.desk.sessions:
+            if not studio.office.alone and session not in studio.office.desk.sessions:
                 socket.close()
 
 

@@ -23,6 +23,7 @@ __all__ = ["Deed", "account", "deeds", "line", "note"]
 _TOLD: Mapping[str, tuple[str, ...]] = {
     "person": ("name", "role"),
     "revoke": ("name",),
+    "adopt": ("of", "name"),
     "link": ("name",),
     "session": ("name",),
     "leave": (),
@@ -40,6 +41,7 @@ _TOLD: Mapping[str, tuple[str, ...]] = {
 _WORDS = {
     "person": "let in",
     "revoke": "shown out",
+    "adopt": "texts written alone given to",
     "link": "sign-in link made",
     "session": "signed in",
     "leave": "signed out",

@@ -72,6 +72,8 @@ class Desk:
         self.seq = 0
         self.items: dict[str, Item] = {}
         self.members: dict[str, Member] = {}
+        self.names: dict[str, str] = {}
+        """Who wrote under a name alone, before anybody signed in; see `who`."""
         self.links: dict[str, Link] = {}
         self.sessions: dict[str, tuple[str, float]] = {}
         """Name and expiry, by the hash of the cookie."""
@@ -102,6 +104,7 @@ class Desk:
             "settle": self._settle,
             "person": self._person,
             "revoke": self._revoke,
+            "adopt": self._adopt,
             "link": self._link,
             "session": self._session,
             "leave": lambda e: self._leave(e),
@@ -152,8 +155,9 @@ class Desk:
 
     def _take(self, e: Entry) -> None:
         item = self.items[e.value["item"]]
-        item.shares[e.by or ALONE] = Share("open", e.value["draft"])
-        item.again.discard(e.by or ALONE)
+        who = self.who(e.by or ALONE)
+        item.shares[who] = Share("open", e.value["draft"])
+        item.again.discard(who)
         self.item_of[e.value["draft"]] = item.id
 
     def _finish(self, e: Entry) -> None:
@@ -166,15 +170,20 @@ class Desk:
 
     def _skip(self, e: Entry) -> None:
         item = self.items[e.value["item"]]
-        share = item.shares.setdefault(e.by or ALONE, Share("skipped"))
+        who = self.who(e.by or ALONE)
+        share = item.shares.setdefault(who, Share("skipped"))
         share.state, share.reason = "skipped", e.value.get("reason")
         if e.value.get("again"):
-            item.again.add(e.by or ALONE)
+            item.again.add(who)
 
     def _settle(self, e: Entry) -> None:
         self.items[e.value["item"]].settled = e.value["draft"]
 
     # -- people ----------------------------------------------------------------------------------------------------
+
+    def who(self, name: str) -> str:
+        """The person behind a name in a record."""
+        return self.names.get(name, name)
 
     def _person(self, e: Entry) -> None:
         self.members[e.value["name"]] = Member(e.value["name"], e.value["role"])
@@ -185,6 +194,19 @@ class Desk:
             self.members[name].revoked = True
         self.sessions = {h: s for h, s in self.sessions.items() if s[0] != name}
         self.links = {h: link for h, link in self.links.items() if link.name != name}
+
+    def _adopt(self, e: Entry) -> None:
+        of, name = e.value["of"], e.value["name"]
+        self.names[of] = name
+        for item in self.items.values():
+            if of in item.shares:
+                item.shares.setdefault(name, item.shares.pop(of))
+            if of in item.again:
+                item.again = item.again - {of} | {name}
+        for (who, draft), seconds in list(self.seconds.items()):
+            if who == of:
+                del self.seconds[of, draft]
+                self.seconds[name, draft] = self.seconds.get((name, draft), 0.0) + seconds
 
     def _link(self, e: Entry) -> None:
         self.links[e.value["hash"]] = Link(e.value["name"], e.value["expires"])
@@ -210,7 +232,7 @@ class Desk:
             self.flags[e.value["draft"]] = e.value["note"]
 
     def _time(self, e: Entry) -> None:
-        key = (e.by or ALONE, e.value["draft"])
+        key = (self.who(e.by or ALONE), e.value["draft"])
         self.seconds[key] = self.seconds.get(key, 0.0) + e.value["seconds"]
 
     def _adapter(self, e: Entry) -> None:

@@ -5,9 +5,11 @@ to the first page, and the desk is read anew, for entries of the journal are gon
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from midcourse.capture.studio.adopting import names_of
 from midcourse.capture.studio.deeds import note
 from midcourse.capture.studio.journal import forget
 from midcourse.capture.studio.state import Studio
@@ -18,8 +20,9 @@ __all__ = ["erase"]
 
 async def erase(studio: Studio, name: str) -> tuple[int, int]:
     """Delete somebody's texts; how many, and how many exports and adapters still hold some of them."""
+    names = await asyncio.to_thread(names_of, studio.office.store, name)
     await studio.rooms.let_go(name)
-    done = await asyncio.to_thread(_purge, studio.office.store, name)
+    done = await asyncio.to_thread(_purge, studio.office.store, name, names)
     await studio.office.read_anew()
     for socket in list(studio.sockets):
         if socket.visitor.name == name:
@@ -27,9 +30,9 @@ async def erase(studio: Studio, name: str) -> tuple[int, int]:
     return done
 
 
-def _purge(store: Store, name: str) -> tuple[int, int]:
-    theirs = [t for t in store.trajectories(source="studio") if t.annotator == name]
-    own = [t for t in theirs if all(s.annotator in (name, None) for s in t.steers)]
+def _purge(store: Store, name: str, names: Sequence[str]) -> tuple[int, int]:
+    theirs = [t for t in store.trajectories(source="studio") if t.annotator in names]
+    own = [t for t in theirs if all(s.annotator in (*names, None) for s in t.steers)]
     if not own:
         return 0, 0
     ids, steers = [t.id for t in own], sum(len(t.steers) for t in own)

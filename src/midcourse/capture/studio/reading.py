@@ -35,7 +35,7 @@ class Reader:
         found = [
             self._draft_line(t, desk)
             for t in self._all()
-            if (name is None or t.annotator == name) and (status is None or t.status == status)
+            if name in (None, _whose(t, desk)) and (status is None or t.status == status)
         ]
         found.sort(key=lambda d: (d.status != "open", -d.changed))
         return found
@@ -59,11 +59,11 @@ class Reader:
 
     def stats(self, desk: Desk, *, name: str | None, target: int | None = None) -> rest.Stats:
         """The dashboard, of one person or of all."""
-        drafts = [t for t in self._all() if name is None or t.annotator == name]
+        drafts = [t for t in self._all() if name in (None, _whose(t, desk))]
         steers = [s for t in drafts for s in t.steers if s.counts]
         tags = Counter(tag for s in steers for tag in desk.steer_tags.get(s.id, ((), None))[0])
         days = Counter(time.strftime("%Y-%m-%d", time.localtime(s.created)) for s in steers if s.created)
-        people = sorted({t.annotator or ALONE for t in drafts})
+        people = sorted({_whose(t, desk) for t in drafts})
         seconds = sum(v for (who, _), v in desk.seconds.items() if name is None or who == name)
         return rest.Stats(
             steers=len(steers),
@@ -75,7 +75,7 @@ class Reader:
             tags=dict(tags),
             seconds_per_steer=round(seconds / len(steers), 2) if steers and seconds else None,
             days=tuple(sorted(days.items()))[-30:],
-            people=tuple(_person(who, [t for t in drafts if (t.annotator or ALONE) == who], desk) for who in people),
+            people=tuple(_person(who, [t for t in drafts if _whose(t, desk) == who], desk) for who in people),
             rounds=tuple(_rounds(desk, drafts)),
         )
 
@@ -110,7 +110,7 @@ class Reader:
             kind=s.kind,
             reason=note or s.reason,
             tags=tags,
-            annotator=s.annotator,
+            annotator=s.annotator and desk.who(s.annotator),
             source=t.source,
             state=s.state,
             flagged=desk.flags.get(t.id),
@@ -187,6 +187,10 @@ class Reader:
 
     def _text(self, t: Trajectory) -> str:
         return shown_text(self._tokenizer(), t.path(t.head)[len(t.nodes[0].token_ids) :])
+
+
+def _whose(t: Trajectory, desk: Desk) -> str:
+    return desk.who(t.annotator or ALONE)
 
 
 def _seen_tokens(t: Trajectory) -> int:

@@ -54,7 +54,7 @@ class Room:
         shown: int | None = None,
     ) -> None:
         self.draft, self.office, self.writer = draft, office, writer
-        self.owner, self.item, self.practice = owner, item, practice
+        self._owner, self.item, self.practice = owner, item, practice
         self.id = draft.trajectory.id
         self.audience = Audience()
         self.lock = asyncio.Lock()
@@ -108,6 +108,11 @@ class Room:
             flagged=self.office.desk.flags.get(self.id),
             seconds=self.seconds,
         )
+
+    @property
+    def owner(self) -> str:
+        """Whose text it is."""
+        return self.office.desk.who(self._owner)
 
     @property
     def seconds(self) -> float:

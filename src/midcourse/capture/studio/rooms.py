@@ -99,7 +99,10 @@ class Rooms:
             raise refusal_of(error) from error
         if kept.id != id:
             raise Refused("not_found", "there is no such draft of yours")
-        return await self._add(await asyncio.to_thread(self._restore, kept, kept.annotator or name))
+        return await self._add(await asyncio.to_thread(self._restore, kept, self._whose(kept, name)))
+
+    def _whose(self, kept: Trajectory, name: str) -> str:
+        return self.office.desk.who(kept.annotator or name)
 
     def _restore(self, kept: Trajectory, owner: str) -> Room:
         draft = self._draft(owner, keep=True)

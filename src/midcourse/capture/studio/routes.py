@@ -102,7 +102,7 @@ def _data_routes(router: APIRouter, studio: Studio) -> None:
         async def lines() -> AsyncIterator[str]:
             found = await asyncio.to_thread(lambda: list(office.store.trajectories(source="studio")))
             for t in found:
-                if t.steers and t.tokenizer == tokenizer.hash and mine in (None, t.annotator):
+                if t.steers and t.tokenizer == tokenizer.hash and mine in (None, office.desk.who(t.annotator or "")):
                     for row in await asyncio.to_thread(list, make(t, tokenizer)):
                         yield json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -121,7 +121,8 @@ def _data_routes(router: APIRouter, studio: Studio) -> None:
             return {"erased": erased, "made_of": still}
 
         def withdraw() -> int:
-            mine = [s for t in office.store.trajectories() for s in t.steers if s.annotator == who.name and s.counts]
+            made = (s for t in office.store.trajectories() for s in t.steers if s.counts)
+            mine = [s for s in made if office.desk.who(s.annotator or "") == who.name]
             for s in mine:
                 office.store.set_state(s.id, "withdrawn", who.name)
             return len(mine)
