@@ -86,8 +86,9 @@ def purge(
     console = Console(stderr=True)
     with _open(store) as opened:
         names = names_of(opened, author) if author is not None else []
-        span = {"since": _unix(since), "until": _unix(until)}
-        ids = list(dict.fromkeys(i for who in names or [None] for i in opened.find(author=who, **span)))
+        whom: list[str | None] = [*names] or [None]
+        parts = [opened.find(author=who, since=_unix(since), until=_unix(until)) for who in whom]
+        ids = list(dict.fromkeys(i for part in parts for i in part))
         if text is not None:
             ids = list(_holding(opened, ids, text, Tokenizers(model), console))
         found = list(opened.trajectories(ids=ids)) if ids else []
