@@ -1,20 +1,13 @@
 """What must not lose a word: a broken line, a killed server, two tabs, a page closed while something is typed."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capture.studio.page.launched import launched
 from capture.studio.page.opened import begin, keep, stop, until, view
-from midcourse.store.db import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
@@ -129,45 +122,16 @@ def test_jump_into_another_branch(studio: Callable[..., Any], tab: Callable[...,
 def test_the_server_is_killed_and_the_text_is_there_to_the_last_word_shown(
     tab: Callable[..., Any], tmp_path: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "midcourse",
-        "studio",
-        "--store",
-        str(tmp_path / "s.db"),
-        "--port",
-        str(port),
-        "--runs",
-        str(tmp_path / "runs"),
-    ]
-
-    def start() -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-        for _ in range(900):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-                    if answer.status == 200:
-                        return process
-            except OSError:
-                time.sleep(0.2)
-        raise AssertionError("the studio did not start")
-
-    process = start()
-    try:
-        page = tab(f"http://127.0.0.1:{port}/")
+    with launched(tmp_path) as studio:
+        page = tab(studio.address)
         page.fill("[data-testid=own-prompt]", "Write a few sentences about rivers.")
         page.keyboard.press("Enter")
         until(page, "s.view.shown > 15", 120)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        studio.end()
         shown = page.inner_text("#text").strip()
         until(page, "s.link.status === 'lost' && s.link.tries > 1", 30)
         assert page.locator("#banner").is_visible()
-        process = start()
+        studio.start()
         until(page, "s.link.status === 'live' && s.view.phase === 'pause'", 60)
         assert page.inner_text("#text").strip().startswith(shown)
         page.keyboard.type("anew")
@@ -186,9 +150,5 @@ def test_the_server_is_killed_and_the_text_is_there_to_the_last_word_shown(
         until(page, told, 60)  # the model itself says how likely the kept tail is now
         page.keyboard.press("Control+s")
         until(page, "s.view.phase === 'closed'", 30)
-        with Store(str(tmp_path / "s.db")) as store:
-            [kept] = store.trajectories()
+        [kept] = studio.texts()
         assert (kept.status, [s.kind for s in kept.steers]) == ("accepted", ["typed", "local"])
-    finally:
-        process.kill()
-        process.wait()

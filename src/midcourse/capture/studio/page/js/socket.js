@@ -9,6 +9,7 @@ const PATIENCE = [200, 500, 1000, 2000, 4000];
 const PING = 20_000;
 const SILENCE = 10_000;
 const DOUBT = 3_000;
+const LOOKS = new Set(['alternatives', 'ghost']); // the model is asked: that takes as long as it takes
 const FINAL = { 4401: 'signed-out', 4403: 'refused', 4409: 'outdated' };
 
 export class Socket {
@@ -20,6 +21,7 @@ export class Socket {
     this.count = 0;
     this.tries = 0;
     this.live = false;
+    this.due = Infinity; // when something must have been heard
     addEventListener('online', () => this.hurry());
     addEventListener('offline', () => this.doubt());
     document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.hurry());
@@ -27,9 +29,12 @@ export class Socket {
 
   open() {
     clearTimeout(this.again);
-    const socket = new WebSocket(this.url);
+    this.rest();
+    const [socket, before] = [new WebSocket(this.url), this.socket];
     this.socket = socket;
-    socket.onopen = () => this.send({ cmd: 'hello', protocol: PROTOCOL, ...this.place() }).catch((error) => this.gone?.(error));
+    before?.close();
+    this.expect(SILENCE); // on a line that swallows everything a browser would try for minutes
+    socket.onopen = () => socket === this.socket && this.send({ cmd: 'hello', protocol: PROTOCOL, ...this.place() }).catch((error) => this.gone?.(error));
     socket.onmessage = ({ data }) => socket === this.socket && this.heard(JSON.parse(data));
     socket.onclose = ({ code }) => socket === this.socket && this.closed(code);
   }
@@ -52,8 +57,7 @@ export class Socket {
 
   closed(code) {
     this.live = false;
-    clearTimeout(this.watch);
-    clearTimeout(this.beat);
+    this.rest();
     const lost = [...this.asked.values()];
     this.asked.clear();
     for (const { no } of lost) no({ code: 'lost', message: 'The connection broke.', retry: true });
@@ -66,20 +70,30 @@ export class Socket {
 
   /** Any sign of life puts the next ping off; silence after one means: reconnect. */
   listening() {
-    clearTimeout(this.watch);
+    this.rest();
+    this.beat = setTimeout(() => this.send({ cmd: 'ping' }).catch(() => {}), PING);
+  }
+
+  rest() {
     clearTimeout(this.beat);
-    this.beat = setTimeout(() => {
-      this.send({ cmd: 'ping' }).catch(() => {});
-      this.watch = setTimeout(() => this.reconnect(), SILENCE);
-    }, PING);
+    clearTimeout(this.watch);
+    this.due = Infinity;
+  }
+
+  /** Nothing heard within this time: the line is dead, whatever the browser thinks of it. The shortest time counts. */
+  expect(within) {
+    const due = performance.now() + within;
+    if (due >= this.due) return;
+    clearTimeout(this.watch);
+    this.due = due;
+    this.watch = setTimeout(() => this.reconnect(), within);
   }
 
   /** The browser says that a line is down: whether it is ours shows within moments. */
   doubt() {
     if (!this.live) return;
     this.send({ cmd: 'ping' }).catch(() => {});
-    clearTimeout(this.watch);
-    this.watch = setTimeout(() => this.reconnect(), DOUBT);
+    this.expect(DOUBT);
   }
 
   reconnect() {
@@ -90,8 +104,7 @@ export class Socket {
   }
 
   hurry() {
-    if (this.live || this.socket?.readyState === WebSocket.CONNECTING) return;
-    if (this.socket && this.tries) this.open();
+    if (!this.live && this.tries) this.open(); // one that has waited for an answer since the line was down is given up
   }
 
   /** Sends a command; the promise is its `ok` (or answer), or its `error` thrown. */
@@ -104,6 +117,7 @@ export class Socket {
       }
       this.asked.set(id, { yes, no });
       this.socket.send(JSON.stringify({ ...command, id }));
+      if (!LOOKS.has(command.cmd)) this.expect(SILENCE);
     });
   }
 }
