@@ -26,7 +26,7 @@ from midcourse.capture.studio.shapes import (
     TokenView,
     TypingView,
 )
-from midcourse.capture.studio.troubles import Refused, silence, trouble_of
+from midcourse.capture.studio.troubles import Refused, refusal_of, silence, trouble_of
 from midcourse.capture.studio.watch import Watch
 from midcourse.capture.studio.writer import Writer
 from midcourse.drafts.draft import Draft
@@ -184,7 +184,7 @@ class Room:
             result = await asyncio.to_thread(step)
         except StoreError as error:
             self.say_trouble(error)
-            raise Refused("store", str(error), retry=True) from error
+            raise refusal_of(error) from error
         if self.trouble is not None and self.trouble.startswith("store"):  # a model that has gone is gone still
             self.clear_trouble()
         return result

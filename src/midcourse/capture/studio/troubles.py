@@ -5,6 +5,15 @@ from midcourse.errors import InputError, MidcourseError, ServerError, StoreError
 __all__ = ["Refused", "refusal_of", "silence", "trouble_of"]
 
 
+_STORE = {
+    "store_full": "The disk is full: nothing of this step was written, and nothing has changed. When there is room, "
+    "do the same once more.",
+    "store_locked": "The store is held by another program: nothing of this step was written, and nothing has changed. "
+    "Wait a moment and do the same once more.",
+}
+"""To somebody who writes, not to whoever started the server: no file, no command."""
+
+
 class Refused(Exception):
     """A command that was not carried out; nothing has changed."""
 
@@ -18,11 +27,11 @@ def trouble_of(error: Exception) -> tuple[str, str]:
     said = str(error)
     if isinstance(error, StoreError):
         code = "store_full" if "disk is full" in said else "store_locked" if "locked" in said else "store"
-        return code, said
+        return code, _STORE.get(code, said)
     if isinstance(error, InputError) and "at most" in said:
         return "context_full", said
     if isinstance(error, ServerError):
-        return "backend_gone", f"{said}. The text is safe; Enter asks again"
+        return "backend_gone", f"{said}{'' if said.endswith(('?', '.')) else '.'} The text is safe; Enter asks again"
     if isinstance(error, MidcourseError):
         return "backend_cannot", said
     return "backend_gone", f"the model stopped with {type(error).__name__}; the text is safe: go on, or ask the admin"
@@ -37,6 +46,6 @@ def silence(seconds: float) -> tuple[str, str]:
 
 def refusal_of(error: MidcourseError) -> Refused:
     """A person's mistake, or a broken machine, as the answer to a command."""
-    return Refused(
-        "store" if isinstance(error, StoreError) else "input", str(error), retry=isinstance(error, StoreError)
-    )
+    if isinstance(error, StoreError):
+        return Refused("store", trouble_of(error)[1], retry=True)
+    return Refused("input", str(error))

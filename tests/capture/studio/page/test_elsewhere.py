@@ -50,7 +50,7 @@ def test_writing_steering_and_a_server_that_goes(
         page.keyboard.press("Enter")
         until(page, "s.trouble?.code === 'backend_gone' && s.view.phase === 'pause'")
         assert "cannot be reached" in page.inner_text("#banner")
-        assert "The text is safe; Enter asks again" in page.inner_text("#banner")
+        assert "right? The text is safe; Enter asks again" in page.inner_text("#banner")
         assert page.inner_text("#text").strip().startswith(shown)
         assert page.inner_text("#text").strip().endswith("kept")
         assert [s.kind for s in run.steers()] == ["picked", "typed"]

@@ -247,6 +247,12 @@ def test_settings_show_at_once_and_stay(studio: Callable[..., Any], tab: Callabl
     assert page.evaluate("getComputedStyle(document.getElementById('column')).fontSize") == "24px"
 
 
+def above_the_bar(page: Any, sheet: str) -> None:
+    below, bar = page.locator(sheet).bounding_box(), page.locator("#bar").bounding_box()
+    assert below["height"] > 60
+    assert below["y"] + below["height"] <= bar["y"] + 1
+
+
 def test_a_phone_has_guidelines_and_a_button_for_what_is_left(
     studio: Callable[..., Any], tab: Callable[..., Any]
 ) -> None:
@@ -255,6 +261,9 @@ def test_a_phone_has_guidelines_and_a_button_for_what_is_left(
     page.evaluate(
         "fetch('api/guidelines', { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ text: '# Be plain' }) })"
     )
+    ends = [a.bounding_box()["x"] + a.bounding_box()["width"] for a in page.locator("#pages a").all()]
+    assert len(ends) == 5
+    assert max(ends) <= 390  # every page is in sight
     page.get_by_test_id("next").tap()
     until(page, "s.view.phase === 'stream' && s.view.shown > 6")
     page.locator("[data-wish=more]").tap()
@@ -266,7 +275,13 @@ def test_a_phone_has_guidelines_and_a_button_for_what_is_left(
     assert (view(page, "view.cursor"), page.locator("dialog[open]").count()) == (0, 0)
     page.get_by_role("button", name="Guidelines").tap()
     assert page.locator("#guide h1, #guide h2, #guide h3").inner_text() == "Be plain"
+    above_the_bar(page, "#guide")
+    page.locator("[data-wish='word+']").tap()  # what the text is measured against stays in sight while it is steered
+    assert view(page, "view.cursor") > 0
     page.locator("#guide").get_by_role("button", name="Close").tap()
+    page.get_by_role("button", name="Steers").tap()
+    above_the_bar(page, "#side")
+    page.locator("#side").get_by_role("button", name="Close").tap()
     assert not page.locator("#guide").is_visible()
     assert page.evaluate("document.getElementById('tools').getBoundingClientRect().right <= innerWidth")
     page.get_by_role("button", name="Keys").tap()
@@ -307,3 +322,15 @@ def test_alternatives_stay_at_the_cursor_when_the_lines_break_anew(
         panel, cursor = page.locator("#alternatives").bounding_box(), page.get_by_test_id("box").bounding_box()
         assert abs(panel["x"] - cursor["x"]) < 30
         assert abs(panel["y"] - (cursor["y"] + cursor["height"])) < 20
+
+
+def test_another_page_begins_at_its_top(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
+    page = tab(
+        studio(TEXT, prompts=[f"Prompt {n}." for n in range(40)]).address, viewport={"width": 1280, "height": 300}
+    )
+    page.wait_for_selector("[data-testid=queue]")
+    page.evaluate("document.getElementById('page').scrollTop = 900")
+    page.evaluate("location.hash = '#/progress'")
+    page.wait_for_selector("[data-page=progress] h1 >> text=Progress")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.getElementById('page').scrollTop") == 0

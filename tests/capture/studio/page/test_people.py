@@ -88,6 +88,9 @@ def test_a_text_of_somebody_else_is_read_only(studio: Callable[..., Any], tab: C
     until(eve, "s.draft !== null")
     assert "ada's text" in eve.inner_text("#banner")
     assert not eve.locator("#bar").is_visible()
+    assert eve.locator("#after button, #after textarea").count() == 0  # nothing is offered that would be refused
+    assert eve.locator("#side").get_by_role("button", name="take back").count() == 0
+    assert eve.locator("#side").get_by_role("button", name="say why").count() == 1
     eve.keyboard.press("Control+z")
     eve.wait_for_timeout(300)
     assert run.store.trajectory(draft).status == "accepted"

@@ -47,6 +47,22 @@ def test_typing_survives_a_reload(studio: Callable[..., Any], tab: Callable[...,
     assert "unfinished thought" in run.soon()
 
 
+def test_a_prompt_being_written_stays_when_the_first_page_is_drawn_anew(
+    studio: Callable[..., Any], tab: Callable[..., Any]
+) -> None:
+    run = studio(LONG, pause=0.01)
+    page = tab(run.address)
+    page.wait_for_selector("[data-testid=queue]")
+    page.get_by_test_id("own-prompt").focus()
+    page.keyboard.type("My own")
+    page.evaluate("location.hash = '#/'")  # a click on Write
+    page.wait_for_timeout(500)
+    page.keyboard.type(" words")
+    page.keyboard.press("Enter")
+    until(page, "s.view.phase === 'stream'")
+    assert page.inner_text("#prompt").strip() == "My own words"
+
+
 def test_a_correction_made_offline_is_sent_when_the_line_is_back(
     studio: Callable[..., Any], tab: Callable[..., Any]
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_full_disk_is_said_and_passes(studio: Callable[..., Any], tab: Callabl
     page.keyboard.press("Enter")
     until(page, "s.trouble?.code === 'store_full' && !s.view.pending")
     assert "disk is full" in page.inner_text("#banner")
+    assert "steers.db" not in page.inner_text("#banner") + page.inner_text("#toast")  # no file of the server's
     assert page.locator("[data-testid=box]").inner_text().split() == words.split()
     assert page.inner_text("#text").startswith(before[:20])
     assert run.steers() == []

@@ -8,6 +8,8 @@ const STATES = { waiting: 'waiting', open: 'open', done: 'done', skipped: 'skipp
 export async function homePage(node, context) {
   const { go, studio, toast } = context;
   const [drafts, queue] = await Promise.all([get('api/drafts').catch(() => []), get('api/queue').catch(() => null)]);
+  const written = node.querySelector('[data-testid=own-prompt]');
+  if (written?.value && written === document.activeElement) return; // somebody began to write while it was fetched
   const open = drafts.filter((d) => d.status === 'open');
   const closed = drafts.filter((d) => d.status !== 'open');
   context.begun = open[0]?.id ?? null;

@@ -33,6 +33,7 @@ export class Pages {
       this.node.replaceChildren(el('h1', {}, page.title), el('p', { class: 'lead' }, error.message));
     }
     this.node.hidden = this.left; // the desk was opened meanwhile
+    if (this.name !== was) this.node.scrollTop = 0;
     if (!this.left && this.node.onkeydown && !this.node.contains(document.activeElement)) this.node.focus({ preventScroll: true }); // what is hidden takes no focus
     this.links(this.studio.state);
   }

@@ -174,9 +174,11 @@ export class Studio {
 
   async close(wish, next) {
     if (this.state.view.phase === 'type' && !(await this.steer('commitKeep'))) return;
-    if (this.state.draft.mode === 'streaming') await this.quietly({ cmd: 'stop', shown: seenTokens(this.state) });
+    const { id, mode } = this.state.draft; // it may be left before the answer comes
+    if (mode === 'streaming') await this.quietly({ cmd: 'stop', shown: seenTokens(this.state) });
+    if (this.state.draft?.id !== id) return;
     const done = await this.ask(intend(this.state, wish));
-    if (done) kept.forget(this.state.draft.id);
+    if (done) kept.forget(id);
     if (done && next) this.onNext?.();
   }
 

@@ -1,5 +1,6 @@
 /** The steers of this text, in the order in which they were made. */
 import { el, fill, seconds, visible } from './dom.js';
+import { foreign } from './foreign.js';
 
 const KINDS = {
   typed: 'typed', picked: 'alternative', resampled: 'tried again', local: 'kept the rest', ended: 'ended here',
@@ -17,17 +18,19 @@ export class TimelineView {
     Object.assign(this, { node, does });
   }
 
-  draw({ draft }) {
+  draw(state) {
+    const { draft } = state;
+    const looksOn = Boolean(foreign(state));
     const counted = draft.steers.filter((s) => s.state !== 'withdrawn');
-    fill(this.node, ['steers', draft.id, draft.steers.map((s) => [s.id, s.state, s.on_text, s.tags, s.reason])], () => [
+    fill(this.node, ['steers', draft.id, looksOn, draft.steers.map((s) => [s.id, s.state, s.on_text, s.tags, s.reason])], () => [
       el('h2', {}, 'Steers', el('span', { class: 'count' }, String(counted.length)), el('button', { type: 'button', class: 'quiet close', onclick: () => this.does.closeSide() }, 'Close')),
       draft.steers.length
-        ? el('ol', { class: 'steers', 'data-testid': 'steers' }, draft.steers.map((s) => this.one(s)))
+        ? el('ol', { class: 'steers', 'data-testid': 'steers' }, draft.steers.map((s) => this.one(s, looksOn)))
         : el('p', { class: 'none' }, 'None yet. Stop the model where it goes wrong, and put it right.'),
     ]);
   }
 
-  one(s) {
+  one(s, looksOn) {
     const withdrawn = s.state === 'withdrawn';
     const marks = [withdrawn && 'withdrawn', !s.on_text && 'off'].filter(Boolean).join(' ');
     const ended = s.kind === 'ended';
@@ -43,6 +46,6 @@ export class TimelineView {
         ...s.tags.map((t) => el('span', { class: 'tag' }, t)),
         s.reason && !s.tags.includes(s.reason) ? el('span', { class: 'tag' }, visible(short(s.reason, 40))) : null,
         withdrawn ? null : el('button', { type: 'button', onclick: () => this.does.reasons(s) }, s.tags.length || s.reason ? 'why' : 'say why'),
-        withdrawn ? null : el('button', { type: 'button', onclick: () => this.does.withdraw(s) }, 'take back')));
+        withdrawn || looksOn ? null : el('button', { type: 'button', onclick: () => this.does.withdraw(s) }, 'take back')));
   }
 }
