@@ -61,7 +61,9 @@ def test_a_line_cut_for_a_minute(studio: Callable[..., Any], tab: Callable[..., 
         line.mend()
         for page in (reads, types, sends):
             until(page, "s.link.status === 'live'", 40)
-            assert not page.locator("#banner").is_visible()
+            assert "line to the studio is broken" not in page.inner_text(
+                "#banner"
+            )  # it may say that three wait for one
         until(sends, "s.draft.steers.length === 1 && !s.view.pending")
         (steer,) = run.steers()  # once, though it was sent twice
         assert (steer.kind, steer.trajectory) == ("typed", drafts[2])
