@@ -49,17 +49,17 @@ def test_found_by_hand_and_by_time(store: Store) -> None:
     store.add(by_hand.with_(created=100.0))
     store.add(small("u", prompt=2, created=200.0, annotator="ann", steers=0))
     store.add(small("v", prompt=3, steers=0))
-    assert store.find(author="ann") == ["t", "u"]  # `ann` made the steers of `t`
-    assert store.find(author="nobody") == []
+    assert store.find(authors=["ann"]) == ["t", "u"]  # `ann` made the steers of `t`
+    assert store.find(authors=["nobody"]) == []
     assert store.find(since=150, until=250) == ["u"]
-    assert store.find(author="ann", until=150) == ["t"]
+    assert store.find(authors=["ann"], until=150) == ["t"]
     assert store.find(since=1000) == ["v"]  # no time of its own: when it was stored
 
 
 def test_a_reviewer_is_forgotten(store: Store) -> None:
     store.add(small("t"))
     store.set_state("t-0", "approved", "reviewer")
-    store.purge([], author="reviewer")
+    store.purge([], authors=["reviewer"])
     with store._read() as connection:
         assert connection.execute(sa.select(schema.steer_state.c.by)).scalars().all() == [None]
     assert store.trajectory("t").steers[0].state == "approved"

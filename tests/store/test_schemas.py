@@ -59,7 +59,7 @@ def test_every_layout_comes_to_todays_with_all_that_it_held(old, version: int) -
         assert [s.state for s in kept.steers] == ["approved", "active"]
         assert store.stats()["steers"] == 4
         store.add(small("c", prompt=9, teaches="pairs"))
-        store.purge(["a"], author="ann")
+        store.purge(["a"], authors=["ann"])
         assert [t.id for t in store.trajectories()] == ["b", "c"]
         assert store.verify() == []
     assert _layout(url) == {t.name: {c.name for c in t.columns} for t in schema.metadata.tables.values()}

@@ -79,16 +79,13 @@ def purge(
     from midcourse.capture.studio.deeds import account, note
     from midcourse.capture.studio.journal import forget
     from midcourse.store import exchanges, reviews
-    from midcourse.store.purge import forget as forget_reviewer
 
     if author is None and since is None and until is None and text is None:
         raise InputError("purge needs to know what: give --author, --since, --until or --text")
     console = Console(stderr=True)
     with _open(store) as opened:
         names = names_of(opened, author) if author is not None else []
-        whom: list[str | None] = [*names] or [None]
-        parts = [opened.find(author=who, since=_unix(since), until=_unix(until)) for who in whom]
-        ids = list(dict.fromkeys(i for part in parts for i in part))
+        ids = opened.find(authors=names, since=_unix(since), until=_unix(until))
         if text is not None:
             ids = list(_holding(opened, ids, text, Tokenizers(model), console))
         found = list(opened.trajectories(ids=ids)) if ids else []
@@ -109,16 +106,13 @@ def purge(
             raise InputError("nothing was deleted")
 
         def also(connection: "Connection") -> None:
-            forget(connection, ids)
-            for who in names:
-                forget(connection, ids, who)
-                forget_reviewer(connection, who)
+            forget(connection, ids, names)
             exchanges.bury(connection, passed, why)
             reviews.delete(connection, seen)
             counts = {"texts": len(ids), "steers": len(steers), "exchanges": len(passed), "reviews": len(seen)}
             note(connection, "purge", counts, account())
 
-        done = opened.purge(ids, why=why, also=also)
+        done = opened.purge(ids, authors=names, why=why, also=also)
         place = opened.name
     if as_json:
         made = [{"kind": h.kind, "where": h.where, "at": h.at} for h in done.handed_out]

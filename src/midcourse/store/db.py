@@ -269,15 +269,15 @@ class Store:
 
     # -- what leaves -------------------------------------------------------------------------------------------------
 
-    def find(self, *, author: str | None = None, since: float | None = None, until: float | None = None) -> list[str]:
+    def find(self, *, authors: Sequence[str] = (), since: float | None = None, until: float | None = None) -> list[str]:
         """Ids of trajectories by whose hand was in them and when they were made: see `purge.find`."""
-        return self.read(lambda c: purge.find(c, author=author, since=since, until=until), long=True)
+        return self.read(lambda c: purge.find(c, authors=authors, since=since, until=until), long=True)
 
     def purge(
         self,
         ids: Sequence[str],
         *,
-        author: str | None = None,
+        authors: Sequence[str] = (),
         why: str | None = None,
         also: Callable[[sa.Connection], None] | None = None,
     ) -> purge.Purged:
@@ -285,15 +285,15 @@ class Store:
 
         Args:
             ids: Trajectories.
-            author: Also taken from reviews of what stays.
+            authors: Names that are also taken from reviews of what stays.
             why: Kept with the tombstones.
             also: Deletes, in the same transaction, what others keep of them in this database.
         """
 
         def work(connection: sa.Connection) -> purge.Purged:
             done = purge.purge(connection, ids, why)
-            if author is not None:
-                purge.forget(connection, author)
+            if authors:
+                purge.forget(connection, authors)
             if also is not None:
                 also(connection)
             return done

@@ -55,13 +55,14 @@ class Purged:
 
 
 def find(
-    connection: sa.Connection, *, author: str | None = None, since: float | None = None, until: float | None = None
+    connection: sa.Connection, *, authors: Sequence[str] = (), since: float | None = None, until: float | None = None
 ) -> list[str]:
     """Trajectories in which a person had a hand, or that were made in a span of time; all conditions must hold.
 
     Args:
         connection: Open.
-        author: Annotator of the trajectory or of one of its steers; a client with whoever stands behind it.
+        authors: The person's names, any of which is annotator of the trajectory or of one of its steers; a client with
+            whoever stands behind it.
         since: Unix time; a trajectory that names no time of its own counts from when it was stored.
         until: Unix time, exclusive.
     """
@@ -69,9 +70,9 @@ def find(
     stored = sa.select(sa.func.min(state.at)).where(state.trajectory == t.id).scalar_subquery()
     made = sa.func.coalesce(t.created, stored)
     query = sa.select(t.id).order_by(t.seq)
-    if author is not None:
-        theirs = sa.select(s.trajectory).where(person(s.annotator, author))
-        query = query.where(sa.or_(person(t.annotator, author), t.id.in_(theirs)))
+    if authors:
+        theirs = sa.select(s.trajectory).where(sa.or_(*(person(s.annotator, name) for name in authors)))
+        query = query.where(sa.or_(*(person(t.annotator, name) for name in authors), t.id.in_(theirs)))
     if since is not None:
         query = query.where(made >= since)
     if until is not None:
@@ -114,10 +115,10 @@ def purge(connection: sa.Connection, ids: Sequence[str], why: str | None) -> Pur
     return Purged(trajectories, steers, nodes, given)
 
 
-def forget(connection: sa.Connection, author: str) -> None:
-    """Take a person's name from the reviews of what stays."""
+def forget(connection: sa.Connection, authors: Sequence[str]) -> None:
+    """Take a person's names from the reviews of what stays."""
     table = schema.steer_state
-    connection.execute(table.update().where(table.c.by == author).values(by=None))
+    connection.execute(table.update().where(table.c.by.in_(authors)).values(by=None))
 
 
 def buried(connection: sa.Connection, kind: str, ids: set[str]) -> set[str]:

@@ -6,9 +6,9 @@ Black and Rogaway, Ciphers with Arbitrary Finite Domains, CT-RSA 2002). Only the
 the library, not what was asked before.
 """
 
-from collections.abc import Sequence
 from hashlib import blake2b
-from typing import overload
+
+from midcourse.train.numbered import Numbered
 
 __all__ = ["Shuffled"]
 
@@ -16,7 +16,7 @@ _ROUNDS = 6
 """Even, so that both halves end with the widths they began with. Four are enough in theory, for large domains."""
 
 
-class Shuffled(Sequence[int]):
+class Shuffled(Numbered[int]):
     """The numbers below `size`, each once, in an order that `key` decides."""
 
     def __init__(self, size: int, *key: int) -> None:
@@ -28,16 +28,9 @@ class Shuffled(Sequence[int]):
     def __len__(self) -> int:
         return self._size
 
-    @overload
-    def __getitem__(self, at: int) -> int: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[int]: ...
-    def __getitem__(self, at: int | slice) -> int | list[int]:
-        if isinstance(at, slice):
-            return [self[i] for i in range(*at.indices(self._size))]
-        if not -self._size <= at < self._size:
-            raise IndexError(at)
-        value = self._through(at % self._size)
+    def read(self, index: int) -> int:
+        """The number at an index that is there."""
+        value = self._through(index)
         while value >= self._size:
             value = self._through(value)
         return value

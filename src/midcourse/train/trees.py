@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from midcourse.train.numbered import Numbered
 from midcourse.tree.token_tree import IntArray, TokenTree, split_tree
 from midcourse.types import TEACHES
 
@@ -61,12 +62,8 @@ FACTS = np.dtype(
 """The facts of one tree as numbers; some 45 bytes."""
 
 
-class Trees(Sequence[TokenTree]):
+class Trees(Numbered[TokenTree]):
     """Trees by index, and facts about them."""
-
-    @abstractmethod
-    def read(self, index: int) -> TokenTree:
-        """The tree at an index that is there."""
 
     @abstractmethod
     def facts(self, index: int) -> Facts:
@@ -94,17 +91,6 @@ class Trees(Sequence[TokenTree]):
         """The trees with the fewest tokens, of equal ones the earlier."""
         at = np.arange(len(self)) if among is None else np.flatnonzero(among)
         return [self.read(int(i)) for i in at[np.argsort(self.column("tokens")[at], kind="stable")[:count]]]
-
-    @overload
-    def __getitem__(self, at: int) -> TokenTree: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[TokenTree]: ...
-    def __getitem__(self, at: int | slice) -> TokenTree | list[TokenTree]:
-        if isinstance(at, slice):
-            return [self.read(i) for i in range(*at.indices(len(self)))]
-        if not -len(self) <= at < len(self):
-            raise IndexError(at)
-        return self.read(at % len(self))
 
 
 class HeldTrees(Trees):
@@ -175,7 +161,7 @@ def _slice(at: "range | IntArray") -> "slice | IntArray":
     return slice(at.start, at.stop, at.step) if isinstance(at, range) else at
 
 
-class Parts(Sequence[TokenTree]):
+class Parts(Numbered[TokenTree]):
     """Some trees, those over a budget cut into parts; each is read when it is asked for."""
 
     def __init__(self, trees: Trees, max_tokens: int, at: "range | IntArray | None" = None) -> None:
@@ -200,21 +186,11 @@ class Parts(Sequence[TokenTree]):
         """Where the first of the shortest ones is."""
         return int(self.tokens.argmin())
 
-    @overload
-    def __getitem__(self, at: int) -> TokenTree: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[TokenTree]: ...
-    def __getitem__(self, at: int | slice) -> TokenTree | list[TokenTree]:
-        if isinstance(at, slice):
-            return [self[n] for n in range(*at.indices(len(self)))]
-        if not -len(self) <= at < len(self):
-            raise IndexError(at)
-        at %= len(self)
-        number = int(np.searchsorted(self._ends, at, side="right"))
-        count = int(self._ends[number] - (self._ends[number - 1] if number else 0))
-        index = int(self._at[number])
-        parts = self._split(index)
-        return parts[at - (int(self._ends[number]) - count)]
+    def read(self, index: int) -> TokenTree:
+        """The tree, or the part of one, at an index that is there."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        before = int(self._ends[number - 1]) if number else 0
+        return self._split(int(self._at[number]))[index - before]
 
     def _split(self, index: int) -> list[TokenTree]:
         if self._cut[0] != index:  # parts of one tree are asked for one after another

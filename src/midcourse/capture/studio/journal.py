@@ -155,13 +155,13 @@ class Journal:
         return self._store.read(lambda connection: connection.execute(query).scalar())
 
 
-def forget(connection: sa.Connection, trajectories: Sequence[str], author: str | None = None) -> None:
+def forget(connection: sa.Connection, trajectories: Sequence[str], authors: Sequence[str] = ()) -> None:
     """Delete whatever the studio keeps of some texts, and all that a person did in it; for a purge of the store.
 
     Args:
         connection: Inside the purge's transaction.
         trajectories: Ids that are purged.
-        author: Whose entries go.
+        authors: The person's names, whose entries go.
     """
     if not sa.inspect(connection).has_table(_entries.name):
         return
@@ -173,7 +173,7 @@ def forget(connection: sa.Connection, trajectories: Sequence[str], author: str |
         return any(i in said for said in map(json.dumps, values) for i in ids)
 
     rows = list(connection.execute(sa.select(_entries).order_by(_entries.c.seq)))
-    for seq in [r.seq for r in rows if (author is not None and r.by == author) or of_them(r.value)]:
+    for seq in [r.seq for r in rows if r.by in authors or of_them(r.value)]:
         here = _entries.c.seq == seq
         if seq == rows[-1].seq:  # the last number stays taken: given anew, a desk that has read so far would miss it
             connection.execute(_entries.update().where(here).values(kind="gone", by=None, value={}))
