@@ -13,12 +13,15 @@ from midcourse.types import Message
     ("row", "says"),
     [
         ([], "must be an object"),
-        ({"chosen": "a"}, "`prompt` is missing"),
+        (
+            {"promt": "p", "chosen": "a"},
+            "`prompt` is missing: it needs text or a list of messages; the row has promt, chosen",
+        ),
         ({"prompt": 3, "chosen": "a"}, "`prompt` must be text or a list of messages, got int 3"),
         ({"prompt": [], "chosen": "a"}, "`prompt`"),
         ({"prompt": [{"role": "user"}], "chosen": "a"}, "`role` and `content`"),
         ({"prompt": ["hello"], "chosen": "a"}, "a message must be an object"),
-        ({"prompt": "p"}, "`chosen` is missing"),
+        ({"prompt": "p", "fix": "a"}, "the row has prompt, fix"),
         ({"prompt": "p", "chosen": ""}, "`chosen` is empty"),
         ({"prompt": "p", "chosen": 5}, "`chosen` must be text, got int 5"),
         ({"prompt": "p", "chosen": "a", "prefix": ["x"]}, "`prefix` must be text"),

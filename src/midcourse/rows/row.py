@@ -89,7 +89,7 @@ def digest(*parts: Any) -> str:
 
 
 def renamed(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> dict[str, Any]:
-    """The row under Midcourse's own column names.
+    """The row under Midcourse's own column names; columns that mean nothing here stay.
 
     Args:
         row: As read.
@@ -105,7 +105,7 @@ def renamed(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> dict[s
     out = {name: value for name, value in row.items() if name not in taken or name in (columns or {})}
     for ours, theirs in (columns or {}).items():
         out[ours] = row.get(theirs)
-    return {name: value for name, value in out.items() if name in COLUMNS}
+    return out
 
 
 def read_row(mapping: Mapping[str, Any], *, map: Mapping[str, str] | None = None, line: int | None = None) -> SteerRow:
@@ -123,10 +123,8 @@ def read_row(mapping: Mapping[str, Any], *, map: Mapping[str, str] | None = None
     ended = _flag(row.get("ended"), "ended")
     chosen = row.get("chosen")
     if chosen is None and not ended:
-        raise InputError(
-            "column `chosen` is missing: it needs the text that was put there "
-            "(or `ended`: true where the answer should have stopped)"
-        )
+        needs = "the text that was put there (or `ended`: true where the answer should have stopped)"
+        raise InputError(f"column `chosen` is missing: it needs {needs}; {_columns(row)}")
     text = check_text("" if chosen is None else chosen, "chosen")
     kind = _kind(row.get("kind"), ended and not text)
     rejected = _rejected(row.get("rejected"), kind)
@@ -155,7 +153,7 @@ def common_fields(row: Mapping[str, Any]) -> dict[str, Any]:
         InputError: One of them cannot be used.
     """
     return {
-        "prompt": _prompt(row.get("prompt")),
+        "prompt": _prompt(row),
         "trajectory": _name(row.get("trajectory"), "trajectory"),
         "group": _name(row.get("group"), "group"),
         "split": _split(row.get("split")),
@@ -188,9 +186,15 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _prompt(value: Any) -> Prompt:
+def _columns(row: Mapping[str, Any]) -> str:
+    """What a row has instead: a name is misspelt, or another one is used."""
+    return f"the row has {', '.join(str(name) for name, value in row.items() if value is not None) or 'none'}"
+
+
+def _prompt(row: Mapping[str, Any]) -> Prompt:
+    value = row.get("prompt")
     if value is None:
-        raise InputError("column `prompt` is missing: it needs text or a list of messages")
+        raise InputError(f"column `prompt` is missing: it needs text or a list of messages; {_columns(row)}")
     if isinstance(value, str):
         return check_text(value, "prompt")
     if not isinstance(value, list | tuple) or not value:
