@@ -284,6 +284,7 @@ def test_killed_together_nothing_is_lost(tmp_path: Path) -> None:
                     worker.process.kill()
             for worker in workers:
                 worker.join(60) if worker.is_alive() else None
+                worker.process.wait(60) if worker.process is not None else None  # one that never came up has no waiter
     assert [w.trouble for w in workers if w.trouble] == []
     verified = subprocess.run(
         [sys.executable, "-m", "midcourse", "steers", "verify", "--store", site.store], capture_output=True, text=True
