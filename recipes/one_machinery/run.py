@@ -253,20 +253,30 @@ def teacher(place: Place, minutes: float) -> dict[str, Any]:
     out, sizes = place.out / "teacher", place.sizes
     rows = [{"prompt": material.question(hero), "split": "train"} for hero in place.further[: sizes.prompts]]
     prompts = material.write_rows(out / "prompts.jsonl", rows)
-    began, done = time.monotonic(), 0
+    began, done, written, seconds = time.monotonic(), 0, 0, 0.0
     while done < sizes.shards and (time.monotonic() - began < 60 * minutes or not done):
         done += 1
+        store, started = out / f"shard-{done}.db", time.monotonic()
+        there = _steers(store)
         midcourse(
             *("simulate", prompts, "--no-chat", "--model", place.base, "--teacher", place.out / "answers"),
-            *("--store", out / f"shard-{done}.db", "--shard", f"{done}/{sizes.shards}"),
+            *("--store", store, "--shard", f"{done}/{sizes.shards}"),
             *("--max_tokens", 48, "--least", 0.01, "--rows", 64, "--temperature", 1),  # at 0 most answers are the same
         )
-    seconds = time.monotonic() - began
-    counted = _unique(out, done)
+        if (now := _steers(store)) > there:  # a shard that was written by an earlier run says nothing of the speed
+            written, seconds = written + now - there, seconds + time.monotonic() - started
     return {
-        "prompts": len(rows), "shards": f"{done} of {sizes.shards}", "seconds": seconds, **counted,
-        "rows_per_second": counted["rows"] / seconds, "taught": _taught(place, out),
+        "prompts": len(rows), "shards": f"{done} of {sizes.shards}", **_unique(out, done), "steers_written": written,
+        "seconds": seconds, "steers_per_second": written / seconds if seconds else None, "taught": _taught(place, out),
     }  # fmt: skip
+
+
+def _steers(path: Path) -> int:
+    """How many a store holds; none where there is no store."""
+    if not path.is_file():
+        return 0
+    with Store(path, create=False) as store:
+        return sum(len(t.steers) for t in store.trajectories())
 
 
 def _unique(out: Path, shards: int) -> dict[str, Any]:
@@ -292,7 +302,7 @@ def _unique(out: Path, shards: int) -> dict[str, Any]:
     (out / "unique.db").unlink(missing_ok=True)
     with Store(out / "unique.db") as store:
         store.add_many(kept)
-    return {"texts": texts, "duplicates_dropped": same, "rows": steers, "tokens": tokens, "bytes": size}
+    return {"texts": texts, "duplicates_dropped": same, "steers": steers, "tokens": tokens, "bytes": size}
 
 
 def _taught(place: Place, out: Path) -> dict[str, Any]:

@@ -117,6 +117,8 @@ def test_filters_and_prefixes(store: Store) -> None:
     store.add_many([small("abc", source="x", split="dev"), small("abd", source="x"), small("Q", source="y")])
     assert [t.id for t in store.trajectories(source="x")] == ["abc", "abd"]
     assert [t.id for t in store.trajectories(source="x", split="dev")] == ["abc"]
+    assert store.ids() == ["abc", "abd", "Q"]
+    assert store.ids(source="x") == ["abc", "abd"]
     assert [t.id for t in store.trajectories(ids=["Q", "abc"])] == ["abc", "Q"]
     assert store.trajectory("abd").id == store.trajectory("abd").id == "abd"
     assert store.find_steer("Q-2")[1].id == "Q-2"

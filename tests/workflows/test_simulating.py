@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from midcourse.drafts.simulate import Rule, RuleSet
-from midcourse.errors import InputError
+from midcourse.backends.local import LocalBackend
+from midcourse.drafts.simulate import Rule, RuleSet, Teacher
 from midcourse.model import load_model
-from midcourse.types import Message
-from midcourse.workflows.simulating import Tally, Writer, read_prompts, shard
+from midcourse.workflows.prompts import read_prompts
+from midcourse.workflows.simulating import Tally, Writer
 from model_folder import save_model
 
 RULES = RuleSet((Rule("again", r"[^a-f]"),), stretch=3, max_tokens=12, max_steers=2)
@@ -25,37 +25,6 @@ def prompts(tmp_path, n=5):
     rows = [{"prompt": f"Say {i}", "split": "train", "group": f"g{i}"} for i in range(n)]
     path.write_text("\n".join(map(json.dumps, [*rows, rows[0]])))
     return read_prompts(path)
-
-
-def test_prompts_are_read_once_each(tmp_path):
-    asked = prompts(tmp_path)
-    assert len(asked) == 5
-    assert asked[0].prompt == (Message("user", "Say 0"),)
-    lines = tmp_path / "p.txt"
-    lines.write_text("One\n\nTwo\nOne\n")
-    assert [a.prompt for a in read_prompts(lines, chat=False)] == ["One", "Two"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "line 1: no JSON"),
-        ('{"prompt": 3}', "must be a text"),
-        ('{"prompt": "a", "split": "x"}', "split is"),
-        ("", "no"),
-    ],
-)
-def test_a_line_that_cannot_be_used_is_named(tmp_path, text, message):
-    (tmp_path / "p.jsonl").write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_prompts(tmp_path / "p.jsonl")
-
-
-def test_shards_share_nothing_and_leave_nothing_out(tmp_path):
-    asked = prompts(tmp_path, 40)
-    parts = [shard(asked, i, 3) for i in (1, 2, 3)]
-    assert sorted(a.key for p in parts for a in p) == sorted(a.key for a in asked)
-    assert all(parts)
 
 
 def test_texts_say_what_made_them(tmp_path, writer):
@@ -100,3 +69,21 @@ def test_an_estimate_comes_before(tmp_path, writer):
     assert said.tokens == int(5 * 12 * 1.4)
     assert said.seconds > 0
     assert "5 texts" in str(said)
+
+
+def test_a_teacher_is_tried_first_and_keeps_nothing(tmp_path, writer, monkeypatch):
+    from dataclasses import replace
+
+    begun = []
+    first = Teacher.first
+    monkeypatch.setattr(Teacher, "first", lambda self, text, **how: begun.append(text) or first(self, text, **how))
+    other = load_model(save_model(tmp_path / "teacher", seed=1))
+    teacher = Teacher(LocalBackend(other.model, other.tokenizer.eos), other.tokenizer, stretch=4, max_tokens=40)
+    asked = prompts(tmp_path, 30)
+    said = replace(writer, judge=teacher).estimate(asked)
+    assert (said.texts, said.tokens) == (30, int(30 * 40 * 1.4))
+    assert said.read == 30 * 10 * 20, "at each of ten looks all there is, half of a text on average"
+    assert said.seconds > 0
+    assert 8 <= len(begun) < 30 * 10, "it looked at a few beginnings, not at whole texts of all"
+    short = replace(writer, judge=teacher).estimate(asked[:3])
+    assert short.texts == 3

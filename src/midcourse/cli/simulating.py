@@ -69,6 +69,7 @@ def simulate(
         from midcourse.drafts.simulate.habits import named
         from midcourse.model import load_model
         from midcourse.workflows import simulating
+        from midcourse.workflows.prompts import read_prompts
     except ImportError as error:
         raise MissingExtra.of("train", "`midcourse simulate`") from error
     from midcourse.cli.evaluation import checker_of
@@ -76,7 +77,7 @@ def simulate(
 
     if (rules is None) == (teacher is None and teacher_adapter is None):
         raise InputError("give either --rules FILE or --teacher MODEL: who stands in the person's place")
-    asked = simulating.shard(simulating.read_prompts(prompts, chat=chat), *_shard(shard))
+    asked = read_prompts(prompts, chat=chat, shard=_shard(shard))
     who, fires, console = named(habits), checker_of(checker), Console(stderr=True)
     with console.status("Loading the model"):
         if teacher and teacher.startswith(("http://", "https://")):
@@ -95,7 +96,7 @@ def simulate(
         typer.echo(str(writer.estimate(asked)) + ". Nothing was written.")
         return
     with Store(store) as opened:
-        there = {t.id for t in opened.trajectories(source="simulated")}
+        there = set(opened.ids(source="simulated"))
         left = [a for a in asked if writer.id_of(a) not in there]
         if len(left) < len(asked):
             console.print(f"{len(asked) - len(left)} of {len(asked)} texts are there already.")

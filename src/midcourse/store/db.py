@@ -166,6 +166,10 @@ class Store:
         for part in reading.chunks(found, reading.BATCH):
             yield from self.read(partial(reading.load, ids=part))
 
+    def ids(self, *, source: str | None = None) -> list[str]:
+        """Ids of trajectories in the order stored, without reading anything else of them."""
+        return self.read(lambda c: reading.select_ids(c, source=source, split=None, ids=None))
+
     def trajectory(self, id: str) -> Trajectory:
         """One trajectory by its id or a prefix that no other id has.
 

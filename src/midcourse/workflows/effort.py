@@ -16,7 +16,8 @@ import numpy as np
 from midcourse.drafts.simulate import Keystrokes
 from midcourse.evaluate.collapse import distinct
 from midcourse.evaluate.intervals import Interval, interval
-from midcourse.workflows.simulating import Asked, Finished, Writer
+from midcourse.workflows.prompts import Asked
+from midcourse.workflows.simulating import Finished, Writer
 from midcourse.workflows.tasks import Task
 
 __all__ = ["Effort", "Efforts", "measure_effort"]

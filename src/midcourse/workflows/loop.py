@@ -19,7 +19,8 @@ from midcourse.model import LoadedModel, load_model
 from midcourse.store import Store
 from midcourse.types import Trajectory
 from midcourse.workflows.effort import Efforts, measure_effort
-from midcourse.workflows.simulating import Asked, Finished, Writer
+from midcourse.workflows.prompts import Asked
+from midcourse.workflows.simulating import Finished, Writer
 from midcourse.workflows.tasks import Task
 
 __all__ = ["Loop", "Round", "run_loop", "train_adapter"]
@@ -157,7 +158,7 @@ def _writer(loop: Loop, loaded: LoadedModel, mark: str, habits: Habits) -> Write
 
 def _steer(loop: Loop, store: Store, number: int, part: list[Asked], dev: list[Asked], say: Say) -> None:
     """Write and steer this round's prompts with the model of the round before."""
-    there = {t.id for t in store.trajectories()}
+    there = set(store.ids())
     adapter = loop.output_dir / f"round-{number - 1}" / "adapter" if number > 1 else None
     loaded: LoadedModel | None = None
     # Dev texts are the base's own, written under one mark: they watch the drift of every round alike.

@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from midcourse.backends.local import LocalBackend
@@ -29,78 +28,18 @@ from midcourse.drafts.simulate import (
     simulate,
     simulate_many,
 )
-from midcourse.errors import InputError
 from midcourse.evaluate.prompted import Prompted
 from midcourse.tokens import TextTokenizer
-from midcourse.types import Message, ModelRef, Trajectory
+from midcourse.types import ModelRef, Trajectory
+from midcourse.workflows.prompts import Asked
 
-__all__ = ["Asked", "Estimate", "Finished", "Tally", "Writer", "read_prompts", "shard"]
+__all__ = ["Estimate", "Finished", "Tally", "Writer"]
 
 Checker = Callable[[str, int], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One task."""
-
-    prompt: str | tuple[Message, ...]
-    split: str | None = None
-    group: str | None = None
-
-    @property
-    def key(self) -> str:
-        """Hash of what is asked."""
-        said = self.prompt if isinstance(self.prompt, str) else [m.to_dict() for m in self.prompt]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def read_prompts(path: str | Path, *, chat: bool = True) -> list[Asked]:
-    """Prompts of a file, each once: JSONL rows with `prompt` (text or messages), `split`, `group`; else one a line.
-
-    Args:
-        path: The file.
-        chat: Plain text is a user's message; otherwise it is continued as it stands.
-
-    Raises:
-        InputError: A line cannot be used, or there is none.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the prompts {path} cannot be read: {error}") from error
-    found: dict[str, Asked] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            asked = _asked(line, Path(path).suffix == ".jsonl", f"{path}, line {number}", chat)
-            found.setdefault(asked.key, asked)
-    if not found:
-        raise InputError(f"{path} holds no prompt; give one a line, or JSONL rows with `prompt`")
-    return list(found.values())
-
-
-def _asked(line: str, rows: bool, where: str, chat: bool) -> Asked:
-    row: Any = {"prompt": line.strip()}
-    if rows:
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{where}: no JSON ({error})") from error
-    said = row.get("prompt") if isinstance(row, dict) else None
-    if isinstance(said, list):
-        prompt: str | tuple[Message, ...] = tuple(Message.from_dict(m) for m in said)
-    elif isinstance(said, str) and said.strip():
-        prompt = (Message("user", said),) if chat else said
-    else:
-        raise InputError(f"{where}: `prompt` must be a text or a list of messages")
-    split = row.get("split")
-    if split not in (None, "train", "dev", "test"):
-        raise InputError(f"{where}: split is {split!r}; expected train, dev or test")
-    return Asked(prompt, split, row.get("group"))
-
-
-def shard(asked: Sequence[Asked], index: int, of: int) -> list[Asked]:
-    """The prompts of shard `index` (from 1) of `of`, by hash, so that adding prompts moves none."""
-    return [a for a in asked if int(a.key, 16) % of == index - 1]
+_AGAIN = 1.4
+"""Tokens written for a token that stays."""
+_TRIED = 8
+"""Texts that are begun to see what a teacher takes."""
 
 
 @dataclass(frozen=True)
@@ -212,13 +151,14 @@ class Writer:
         return Finished(kept, replace(run, trajectory=kept), passed)
 
     def estimate(self, asked: Sequence[Asked], *, tokens: int = 8) -> Estimate:
-        """What writing for all these prompts will take, by writing a few tokens for some of them."""
+        """What writing for all these prompts will take, by trying some of them; nothing of that is kept."""
         texts = len(asked)
-        written = int(texts * self.judge.max_tokens * 1.4)
-        looks = self.judge.max_tokens / self.judge.stretch
-        reads = int(texts * looks * self.judge.max_tokens / 2) if isinstance(self.judge, Teacher) else 0
+        written = int(texts * self.judge.max_tokens * _AGAIN)
         if not texts:
             return Estimate(0, 0, 0, 0.0)
+        if isinstance(self.judge, Teacher):
+            reads = self._reads(self.judge.max_tokens)
+            return Estimate(texts, written, int(texts * reads), texts * self._pilot(asked[:_TRIED], self.judge))
         some = asked[: self.rows]
         begun = time.perf_counter()
         if can_run(self.model):
@@ -230,13 +170,24 @@ class Writer:
             sampling = replace(self.sampling, max_new_tokens=tokens)
             list(backend.stream(self.tokenizer.prompt_ids(some[0].prompt), sampling))
             speed = tokens / (time.perf_counter() - begun)
-        seconds = written / speed
-        if isinstance(self.judge, Teacher):
-            begun = time.perf_counter()
-            text = "The student has written some words that the teacher reads once to see how long that takes."
-            self.judge.about(some[0].prompt).count(text)
-            seconds += reads * (time.perf_counter() - begun) / len(self.judge.tokenizer.encode(text))
-        return Estimate(texts, written, reads, seconds)
+        return Estimate(texts, written, 0, written / speed)
+
+    def _reads(self, tokens: int) -> float:
+        """Tokens that a teacher reads of a text of so many: all there is, at every look."""
+        return tokens / self.judge.stretch * tokens / 2
+
+    def _pilot(self, some: Sequence[Asked], judge: Teacher) -> float:
+        """Seconds a text, by the beginnings of a few: corrections and looks take their share of a teacher's time."""
+        short = min(judge.max_tokens, 2 * judge.stretch)
+        begun = time.perf_counter()
+        replace(self, judge=replace(judge, max_tokens=short), checker=None).write(some, lambda _: None)
+        took = (time.perf_counter() - begun) / len(some)
+        begun = time.perf_counter()
+        text = "The student has written some words that the teacher reads once to see how long that takes."
+        judge.about(some[0].prompt).count(text)
+        token = (time.perf_counter() - begun) / len(judge.tokenizer.encode(text))
+        grown = judge.max_tokens / short
+        return took * grown + token * (self._reads(judge.max_tokens) - grown * self._reads(short))
 
 
 class _Probe:

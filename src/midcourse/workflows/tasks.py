@@ -24,7 +24,7 @@ import yaml
 from midcourse.drafts.simulate import RuleSet
 from midcourse.errors import InputError
 from midcourse.evaluate.recurrence import Checker, pattern_checker
-from midcourse.workflows.simulating import Asked, read_prompts
+from midcourse.workflows.prompts import Asked, read_prompts
 
 __all__ = ["Task"]
 

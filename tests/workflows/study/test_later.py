@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from midcourse.errors import InputError
-from midcourse.workflows.simulating import read_prompts
+from midcourse.workflows.prompts import read_prompts
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.later import imported_cells, later_cells
 from midcourse.workflows.tasks import Task

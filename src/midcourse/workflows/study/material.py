@@ -20,7 +20,8 @@ from midcourse.rows.row import SteerRow
 from midcourse.store import Store
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Trajectory
-from midcourse.workflows.simulating import Asked, Writer
+from midcourse.workflows.prompts import Asked
+from midcourse.workflows.simulating import Writer
 from midcourse.workflows.tasks import Task
 
 __all__ = ["Lesson", "Material", "plain_writer", "written"]
@@ -153,7 +154,7 @@ def written(
 ) -> dict[str, Trajectory]:
     """The texts of a writer by id, kept in a store at `path`; only what is not there yet is written."""
     with Store(path) as store:
-        there = {t.id for t in store.trajectories()}
+        there = set(store.ids())
         left = [a for a in asked if writer.id_of(a) not in there]
         if left:
             say(f"{what}: {len(left)} to go")

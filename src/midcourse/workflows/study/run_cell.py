@@ -19,7 +19,8 @@ from midcourse.evaluate.run import load, measure
 from midcourse.model import LoadedModel, load_model
 from midcourse.workflows.effort import Efforts, measure_effort
 from midcourse.workflows.loop import train_adapter
-from midcourse.workflows.simulating import Asked, Finished, Writer
+from midcourse.workflows.prompts import Asked
+from midcourse.workflows.simulating import Finished, Writer
 from midcourse.workflows.study.cell import IN_PROMPT, WHOLE, Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.corpus import Corpus

@@ -16,7 +16,8 @@ from midcourse.drafts.simulate.habits import named
 from midcourse.drafts.simulate.wording import Wording, wording_named
 from midcourse.model import LoadedModel, load_model
 from midcourse.types import Trajectory
-from midcourse.workflows.simulating import Writer, read_prompts
+from midcourse.workflows.prompts import read_prompts
+from midcourse.workflows.simulating import Writer
 from midcourse.workflows.study.cell import Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.corpus import Corpus, corpus_material
