@@ -16,6 +16,7 @@ larger ones is reckoned and run, one in bfloat16, one in float32 with checkpoint
 import argparse
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,8 @@ SIZES: dict[str, dict[str, int]] = {
     "checkpointed": {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 10, "num_attention_heads": 12},
 }
 TREE = (512, 12, 24)
+GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+"""glibc: no freed block is kept for later."""
 
 
 def scale_config(name: str) -> dict[str, object]:
@@ -78,8 +81,8 @@ def scale_config(name: str) -> dict[str, object]:
     return {"model_type": "llama", **size, **more, "tie_word_embeddings": False}
 
 
-def scale_child(name: str, half: bool, checkpointed: bool) -> dict[str, float]:
-    """Seconds and bytes of forward and backward over one tree, in this process."""
+def scale_child(name: str, half: bool, checkpointed: bool, what: str) -> dict[str, float]:
+    """Seconds or bytes of forward and backward over one tree, in this process; the first step warms up."""
     import numpy as np
     import tokenizers
     import torch
@@ -106,15 +109,15 @@ def scale_child(name: str, half: bool, checkpointed: bool) -> dict[str, float]:
         if checkpointed:
             trainer.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         trainer.model.train()
-        took = []
-        Path("/proc/self/clear_refs").write_text("5")
-        before = status("VmRSS")
-        for _ in range(4):
-            begun = time.process_time()
+        took, peaks = [], []
+        for _ in range(4 if what == "time" else 2):
+            Path("/proc/self/clear_refs").write_text("5")
+            before, begun = status("VmRSS"), time.process_time()
             trainer.compute_loss(trainer.model, {"row": Row.of([tree])}, num_items_in_batch=totals([tree])).backward()
             took.append(time.process_time() - begun)
+            peaks.append(status("VmHWM") - before)
             trainer.model.zero_grad(set_to_none=True)
-        return {"seconds": sorted(took[1:])[1], "bytes": status("VmHWM") - before}
+        return {"seconds": sorted(took[1:])[1]} if what == "time" else {"bytes": peaks[-1]}
 
 
 def status(name: str) -> int:
@@ -127,9 +130,17 @@ def scale() -> dict[str, object]:
     from midcourse.workflows.scale import Forked, Shape, Training, activation_bytes, flops, passes
 
     def run(name: str, half: bool, checkpointed: bool) -> dict[str, float]:
-        words = [sys.executable, __file__, "--scale-child", json.dumps([name, half, checkpointed])]
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-        return json.loads(done.stdout.splitlines()[-1])
+        found: dict[str, float] = {}
+        for what in ("time", "memory"):
+            words = [sys.executable, __file__, "--scale-child", json.dumps([name, half, checkpointed, what])]
+            env = {**os.environ, **(GIVEN_BACK if what == "memory" else {})}
+            done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, env=env)
+            found |= json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    def counted(name: str, how: Training) -> float:
+        shape = Shape.of(scale_config(name))
+        return activation_bytes(shape, how) * Forked(*TREE).tokens + 4 * shape.trained
 
     def work(name: str, how: Training) -> float:
         return passes(how) * flops(Shape.of(scale_config(name)), Forked(*TREE))
@@ -139,17 +150,15 @@ def scale() -> dict[str, object]:
         how = Training(half=half, checkpointed=False)
         seen = run("calibrated", half, checkpointed=False)
         speed[half] = work("calibrated", how) / seen["seconds"]
-        kept[half] = seen["bytes"] / (
-            activation_bytes(Shape.of(scale_config("calibrated")), how) * Forked(*TREE).tokens
-        )
-    table = Table("size", "parameters", "time", "expected", "off by", "activations", "expected", "off by")
+        kept[half] = seen["bytes"] / counted("calibrated", how)
+    table = Table("size", "parameters", "time", "expected", "off by", "memory", "expected", "off by")
     for name, how in {
         "bfloat16": Training(half=True, checkpointed=False),
         "checkpointed": Training(half=False, checkpointed=True),
     }.items():
         shape, seen = Shape.of(scale_config(name)), run(name, how.half, how.checkpointed)
         seconds = work(name, how) / speed[how.half]
-        memory = activation_bytes(shape, how) * Forked(*TREE).tokens * kept[how.half]
+        memory = counted(name, how) * kept[how.half]
         off = {"time_off": seconds / seen["seconds"] - 1, "memory_off": memory / seen["bytes"] - 1}
         found[name] = {
             "parameters": shape.parameters,
@@ -162,7 +171,12 @@ def scale() -> dict[str, object]:
             *(f"{seen['bytes'] / 1e6:.0f} MB", f"{memory / 1e6:.0f} MB", f"{off['memory_off']:+.0%}"),
         )
     Console().print(table)
-    return {"tree": TREE, "flops_a_second": {"float32": speed[False], "bfloat16": speed[True]}, "sizes": found}
+    return {
+        "tree": TREE,
+        "bytes_of_counted": {"float32": kept[False], "bfloat16": kept[True]},
+        "flops_a_second": {"float32": speed[False], "bfloat16": speed[True]},
+        "sizes": found,
+    }
 
 
 def main() -> None:
