@@ -58,7 +58,7 @@ class LoadedModel:
     """A model ready to run."""
 
     model: Any
-    """`PreTrainedModel`, or `PeftModel` where an adapter was given; in eval mode."""
+    """`PreTrainedModel`, or `PeftModel` where an adapter was given and not merged; in eval mode."""
     tokenizer: TextTokenizer
     ref: ModelRef
     """Name and weights hash of the base."""
@@ -188,6 +188,7 @@ def load_model(
     adapter: str | Path | None = None,
     attn: str = "sdpa",
     four_bits: bool = False,
+    merge: bool = False,
 ) -> LoadedModel:
     """Load a base, and a PEFT adapter on top of it if one is given.
 
@@ -197,6 +198,7 @@ def load_model(
         adapter: Folder with `adapter_config.json` and `adapter_model.safetensors`.
         attn: transformers' `attn_implementation`.
         four_bits: Hold the matrices of the layers in 4 bits (NF4), as QLoRA does.
+        merge: Add the adapter to the weights, so that reading costs what it costs with the base alone.
 
     Raises:
         ModelError: The model or adapter cannot be read, or the adapter was trained on another base.
@@ -222,6 +224,7 @@ def load_model(
             raise ModelError(f"the model in {path} cannot be loaded: {_first_line(error)}") from error
         if adapter is not None:
             model = _with_adapter(model, Path(adapter))
+            model = model.merge_and_unload() if merge else model
     return LoadedModel(model.eval(), tokenizer, ref, path, Path(adapter) if adapter is not None else None)
 
 

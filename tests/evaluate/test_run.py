@@ -134,6 +134,19 @@ def test_a_model_of_which_all_weights_were_trained_is_measured_beside_adapters(t
     assert both.metric("margin").values["whole"] != both.metric("margin").values["light"]
 
 
+def test_a_merged_adapter_gives_the_figures_of_one_on_top(tmp_path):
+    base = save_model(tmp_path / "base")
+    light = save_adapter(tmp_path / "light", base)
+    row = {"prompt": "Q: ", "prefix": "It is a ", "rejected": "bad thing", "chosen": "good thing", "split": "test"}
+    steered, _ = join([read_row(row, map=None, line=1)], TextTokenizer.load(base), source="t")
+    merged, on_top = (measure(*load(base, [light], merge=m)[::-1], steered, options=SMALL) for m in (True, False))
+    assert not hasattr(load(base, [light], merge=True)[1].model, "peft_config"), "the base is a plain model"
+    for one, other in zip(merged.metrics, on_top.metrics, strict=True):
+        assert one.values["base"] == other.values["base"]
+        assert one.values["light"].mean == pytest.approx(other.values["light"].mean, rel=1e-4, abs=1e-5), one.name
+    assert merged.metric("margin").values["light"] != merged.metric("margin").values["base"]
+
+
 def test_a_model_that_began_as_another_is_refused(tmp_path):
     base, whole = save_model(tmp_path / "base"), save_model(tmp_path / "whole", seed=1)
     (whole / "midcourse.json").write_text(json.dumps({"base": {"name": "another", "weights": "f" * 32}}))

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from midcourse.errors import InputError
 from midcourse.publish.files import beside
 
 
@@ -19,3 +20,12 @@ def test_a_planted_link_is_not_followed(tmp_path):
     with pytest.raises(ZeroDivisionError), beside(output) as part:
         part.write_text(str(1 / 0))
     assert output.read_text() == "rows"
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    with beside(tmp_path / "new" / "folder" / "out.jsonl") as part:
+        part.write_text("rows")
+    assert (tmp_path / "new" / "folder" / "out.jsonl").read_text() == "rows"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="file is no folder"), beside(tmp_path / "file" / "out.jsonl"):
+        pass

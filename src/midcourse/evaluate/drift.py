@@ -21,6 +21,7 @@ from midcourse.evaluate.variants import BASE, Variants
 from midcourse.tokens import TextTokenizer
 from midcourse.tree.forward import choose_path, logits_at
 from midcourse.tree.pack import Row, pack, plain_row
+from midcourse.tree.token_tree import restrict
 from midcourse.types import Message
 
 __all__ = [
@@ -93,8 +94,9 @@ def retained_places(held: Iterable[HeldOut]) -> list[Place]:
         if len(at) > MOST:
             at = at[np.linspace(0, len(at) - 1, MOST).astype(np.int64)]
         if len(at):
-            (row,) = pack([one.tree], max_tokens=len(one.tree))
-            found.append(Place(row, at, one.group))
+            part = restrict(one.tree, (), at.tolist())  # rejected sides are seen from nowhere that was let stand
+            (row,) = pack([part], max_tokens=len(part))
+            found.append(Place(row, part.retained, one.group))
     return found
 
 

@@ -22,7 +22,15 @@ _LONG = 1000
 
 @contextmanager
 def beside(output: Path) -> Iterator[Path]:
-    """A path to write to that becomes `output` when all went well."""
+    """A path to write to that becomes `output` when all went well; its folder is made where there is none.
+
+    Raises:
+        InputError: The folder cannot be made.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.filename} is no folder and cannot be made one") from error
     part = output.with_name(f".{output.name}.part")
     if part.is_symlink():  # somebody else's: what is written must not go where it leads
         part.unlink()

@@ -60,7 +60,7 @@ def run_cell(
         work: Folder for checkpoints, so that a training that was stopped goes on; emptied at the end.
         kept: Folder for what the base wrote, which all cells share.
     """
-    begun = time.monotonic()
+    begun, busy = time.monotonic(), time.process_time()
     lesson = lesson_of(cell, material)
     adapter: Path | None = None
     last: dict[str, Any] = {}
@@ -69,12 +69,12 @@ def run_cell(
         if not (adapter / "midcourse.json").is_file():
             settings = {"save_strategy": "epoch", **cell.settings}
             last = train_adapter(study.model, study.dtype, list(lesson.texts), adapter, settings, seed=cell.seed)
-    trained = time.monotonic()
+    trained, busy_trained = time.monotonic(), time.process_time()
 
     def keeping(base: LoadedModel) -> KeptSamples:
         return KeptSamples(kept, base.ref.weights or "")
 
-    loaded, variants = load(study.model, [adapter] if adapter else [], dtype=study.dtype, keeping=keeping)
+    loaded, variants = load(study.model, [adapter] if adapter else [], dtype=study.dtype, merge=True, keeping=keeping)
     shown: Prompted | None = None
     if lesson is not None and cell.method == IN_PROMPT:
         shown = prompted(lesson.texts, material.held_out, loaded.tokenizer, int(cell.texts["shown"]))
@@ -92,6 +92,8 @@ def run_cell(
     if isinstance(task, Task) and cell.stage != "development":
         found |= _writing(study, cell, task, material, adapter, shown)
     found["seconds"] = {"train": trained - begun, "evaluate": time.monotonic() - trained}
+    # What else a machine does, and a sitting that was put to sleep, lengthen the one and not the other.
+    found["cpu_seconds"] = {"train": busy_trained - busy, "evaluate": time.process_time() - busy_trained}
     shutil.rmtree(work, ignore_errors=True)
     return found
 
@@ -149,7 +151,7 @@ def _writing(
     study: Study, cell: Cell, task: Task, material: Material, adapter: Path | None, shown: Prompted | None
 ) -> dict[str, Any]:
     """What the model writes on the test prompts when nobody interferes, and how many steers it needs."""
-    loaded = load_model(study.model, dtype=study.dtype, adapter=adapter)
+    loaded = load_model(study.model, dtype=study.dtype, adapter=adapter, merge=True)
     test = task.part("test")
     texts: list[Finished] = []
     alone = plain_writer(loaded, task, f"unsteered {cell.path}")
