@@ -1,10 +1,11 @@
-"""What a node costs as a store grows: import, numbers, reading, tree building, verify; and the memory that each takes.
+"""What a node costs as a store grows: import, numbers, reading, trees, verify, a purge; and the memory that each takes.
 
 python benchmarks/store_scale.py --json benchmarks/results/store_scale.json
 python benchmarks/store_scale.py --sizes 10000000     # once: hours, and some 5 GB of disk
 
 Trajectories are those of benchmarks/import.py, as token ids. Each step is a process of its own, so that its peak is its
-own. The time a node takes should be the same in every column; `grows` is the last size against the first.
+own. The time a node takes should be the same in every column; `grows` is the last size against the first. Of a purge,
+which deletes every hundredth text, it is the time by the nodes there were.
 """
 
 import argparse
@@ -47,6 +48,7 @@ STEPS: dict[str, Callable[[Any, int], object]] = {
     "read": lambda store, nodes: read(store, build=False),
     "trees": lambda store, nodes: read(store, build=True),
     "verify": lambda store, nodes: store.verify(),
+    "purge": lambda store, nodes: store.purge(store.ids()[::100]),
 }
 
 

@@ -95,18 +95,3 @@ def test_a_schema_no_release_wrote(tmp_path: Path) -> None:
     _set(str(path), schema="0")
     with pytest.raises(StoreError, match="which no release"):
         Store(path)
-
-
-def test_version_1_held_steers_only(place: Callable[[], str]) -> None:
-    url = place()
-    with Store(url) as store:
-        store.add(small("a"))
-        with store._write() as connection:
-            connection.exec_driver_sql("ALTER TABLE trajectory DROP COLUMN teaches")
-            connection.execute(schema.meta.update().where(schema.meta.c.key == "schema").values(value="1"))
-    migrate(url)
-    with Store(url) as store:
-        assert store.trajectory("a") == small("a")
-        store.add(small("b", teaches="pairs", prompt=7))
-        assert store.trajectory("b").teaches == "pairs"
-        assert store.verify() == []

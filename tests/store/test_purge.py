@@ -1,12 +1,9 @@
-import sqlite3
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
-from midcourse.store import Store, migrate, schema
+from midcourse.store import Store, schema
 from midcourse.types import Message
 
 from .trees import small
@@ -72,25 +69,3 @@ def test_no_byte_of_it_stays_in_the_file(tmp_path: Path) -> None:
         store.purge([t.id for t in store.trajectories()])
         assert not [p.name for p in tmp_path.iterdir() if SECRET.encode() in p.read_bytes()]
         assert store.verify() == []
-
-
-@pytest.mark.parametrize("version", ["1", "2"])
-def test_an_older_store_can_be_purged_after_migration(place: Callable[[], str], version: str, tmp_path: Path) -> None:
-    url = place()
-    with Store(url) as store, store._write() as connection:
-        for table in (schema.tombstone, schema.handed_out):
-            table.drop(connection)
-        if version == "1":
-            connection.exec_driver_sql("ALTER TABLE trajectory DROP COLUMN teaches")
-        connection.execute(schema.meta.update().where(schema.meta.c.key == "schema").values(value=version))
-    had, copy = migrate(url)
-    assert had == int(version)
-    if url.startswith("sqlite"):
-        assert copy is not None
-        assert sqlite3.connect(copy).execute("SELECT value FROM meta WHERE key='schema'").fetchall() == [(version,)]
-    else:
-        assert copy is None
-    assert migrate(url) == (schema.VERSION, None)
-    with Store(url) as store:
-        store.add(small("a"))
-        assert store.purge(["a"]).steers == 3

@@ -1,7 +1,7 @@
 import pytest
 
 from midcourse.errors import InputError
-from midcourse.store import Store, consents, exchanges, migrate, reviews, schema
+from midcourse.store import Store, consents, exchanges, reviews
 from midcourse.store.exchanges import KeptExchange
 from midcourse.store.reviews import Inbox, Review
 
@@ -110,18 +110,3 @@ def test_each_store_has_a_secret_of_its_own(place) -> None:
             made.append(first)
     assert len(made[0]) == 32
     assert made[0] != made[1]
-
-
-def test_version_3_kept_nothing_of_others(place) -> None:
-    url = place()
-    with Store(url) as store:
-        store.add(small("a"))
-        with store.transaction() as connection:
-            for table in (schema.review_state, schema.review, schema.exchange, schema.consent):
-                table.drop(connection)
-            connection.execute(schema.meta.update().where(schema.meta.c.key == "schema").values(value="3"))
-    migrate(url)
-    with Store(url) as store:
-        add(store, review("ab"))
-        assert Inbox(store).count() == 1
-        assert store.verify() == []

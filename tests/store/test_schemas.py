@@ -45,8 +45,15 @@ def old(request: pytest.FixtureRequest, tmp_path: Path):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_layout_comes_to_todays_with_all_that_it_held(old, version: int) -> None:
     url = old(version)
-    had, _ = migrate(url)
+    had, copy = migrate(url)
     assert had == version
+    if "://" in url or version == schema.VERSION:
+        assert copy is None
+    else:
+        assert sqlite3.connect(copy).execute("SELECT value FROM meta WHERE key='schema'").fetchall() == [
+            (str(version),)
+        ]
+    assert migrate(url) == (schema.VERSION, None)
     with Store(url, create=False) as store:
         assert store.verify() == []
         a, b = small("a", source="x", annotator="ann"), small("b", prompt=7, steers=2, split="dev", group="g")
@@ -62,14 +69,18 @@ def test_every_layout_comes_to_todays_with_all_that_it_held(old, version: int) -
         store.purge(["a"], authors=["ann"])
         assert [t.id for t in store.trajectories()] == ["b", "c"]
         assert store.verify() == []
-    assert _layout(url) == {t.name: {c.name for c in t.columns} for t in schema.metadata.tables.values()}
+    tables = schema.metadata.tables.values()
+    assert _layout(url) == {t.name: {x.name for x in (*t.columns, *t.indexes)} for t in tables}
 
 
 def _layout(url: str) -> dict[str, set[str]]:
-    """Tables with their columns."""
+    """Tables with their columns and indexes; those that stand for a unique column are the database's own."""
     engine = sa.create_engine(url if "://" in url else f"sqlite:///{url}")
     inspector = sa.inspect(engine)
-    found = {t: {c["name"] for c in inspector.get_columns(t)} for t in inspector.get_table_names()}
+    found = {}
+    for table in inspector.get_table_names():
+        indexes = {i["name"] for i in inspector.get_indexes(table) if not i["unique"]}
+        found[table] = indexes | {c["name"] for c in inspector.get_columns(table)}
     engine.dispose()
     return found
 

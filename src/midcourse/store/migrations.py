@@ -19,9 +19,12 @@ from midcourse.store.schema import (
     handed_out,
     meta,
     metadata,
+    node,
+    rejected,
     review,
     review_state,
     tombstone,
+    use,
 )
 
 __all__ = ["STEPS", "check", "migrate", "prepare"]
@@ -46,10 +49,17 @@ def _listen_to_others(connection: sa.Connection) -> None:
     metadata.create_all(connection, tables=[consent, exchange, review, review_state])
 
 
+def _find_what_refers(connection: sa.Connection) -> None:
+    """Until version 5 whole tables were read for every node that was purged, and `rejected` for every few texts."""
+    for table, column in ((node, "parent"), (use, "node"), (rejected, "trajectory")):
+        next(i for i in table.indexes if i.name == f"ix_{table.name}_{column}").create(connection)
+
+
 STEPS: dict[int, Callable[[sa.Connection], None]] = {
     1: _say_what_is_taught,
     2: _remember_what_left,
     3: _listen_to_others,
+    4: _find_what_refers,
 }
 """By schema version: what leads from it to the next."""
 

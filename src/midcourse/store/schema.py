@@ -1,7 +1,8 @@
 """The tables: nodes by content, their use in a trajectory, and records that are only ever added.
 
 What changes over time (the head of a trajectory, the state of a steer) is a record of its own, and the newest one
-counts. Row order within a table is the order of writing (`seq`). It knows no connection and no query.
+counts. Row order within a table is the order of writing (`seq`). Whatever a row may be referred to by has an index: a
+database looks there for every row it deletes. It knows no connection and no query.
 """
 
 import json
@@ -32,7 +33,7 @@ __all__ = [
     "use",
 ]
 
-VERSION = 4
+VERSION = 5
 """Number of this layout; a step in `migrations.STEPS` leads from each older one."""
 SINCE = "0.1.0"
 """The first release that reads this layout, named to someone whose Midcourse is too old for a store."""
@@ -127,7 +128,7 @@ node = sa.Table(
     metadata,
     _seq(),
     sa.Column("id", sa.String(32), nullable=False, unique=True),
-    sa.Column("parent", sa.ForeignKey("node.id")),
+    sa.Column("parent", sa.ForeignKey("node.id"), index=True),
     sa.Column("offset", sa.Integer, nullable=False),
     sa.Column("token_ids", Ids, nullable=False),
     sa.Column("tokenizer", sa.String, nullable=False),
@@ -159,7 +160,7 @@ use = sa.Table(
     metadata,
     _seq(),
     sa.Column("trajectory", sa.ForeignKey("trajectory.id"), nullable=False),
-    sa.Column("node", sa.ForeignKey("node.id"), nullable=False),
+    sa.Column("node", sa.ForeignKey("node.id"), nullable=False, index=True),
     sa.Column("author", sa.String, nullable=False),
     sa.Column("logprobs", Floats),
     sa.UniqueConstraint("trajectory", "node"),
@@ -204,7 +205,7 @@ rejected = sa.Table(
     metadata,
     _seq(),
     sa.Column("steer", sa.ForeignKey("steer.id"), nullable=False, index=True),
-    sa.Column("trajectory", sa.String, nullable=False),
+    sa.Column("trajectory", sa.String, nullable=False, index=True),
     *_place("end"),
     sa.Column("origin", sa.String, nullable=False),
     sa.Column("shown", sa.Integer),
