@@ -127,7 +127,7 @@ def status(name: str) -> int:
 
 def scale() -> dict[str, object]:
     """Calibrate on one size, reckon two others, run them, compare."""
-    from midcourse.workflows.scale import Forked, Shape, Training, activation_bytes, flops, passes
+    from midcourse.workflows.scale import Forked, Shape, Training, activation_bytes, step_flops
 
     def run(name: str, half: bool, checkpointed: bool) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -143,7 +143,7 @@ def scale() -> dict[str, object]:
         return activation_bytes(shape, how) * Forked(*TREE).tokens + 4 * shape.trained
 
     def work(name: str, how: Training) -> float:
-        return passes(how) * flops(Shape.of(scale_config(name)), Forked(*TREE))
+        return step_flops(Shape.of(scale_config(name)), Forked(*TREE), how)
 
     speed, kept, found = {}, {}, {}
     for half in (False, True):

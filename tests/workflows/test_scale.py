@@ -18,8 +18,8 @@ from midcourse.workflows.scale import (
     activation_bytes,
     flops,
     memory,
-    passes,
     reckon,
+    step_flops,
 )
 
 
@@ -57,8 +57,15 @@ def test_what_is_saved_by_what():
     assert shards < whole / 4
     kept = Training(checkpointed=False)
     assert activation_bytes(shape, Training()) < activation_bytes(shape, kept) / 10
-    assert passes(Training()) == passes(kept) + 1
-    assert passes(dataclasses.replace(kept, adapter=False)) == 3
+
+
+def test_what_a_step_reckons_again():
+    shape = Shape(1000, 600, 40, layers=2, hidden=8, inner=16, heads=2, key_heads=1, head=4, vocabulary=50)
+    tree, kept = Forked(9, 2, 2), Training(checkpointed=False)
+    once = flops(shape, tree)
+    assert step_flops(shape, tree, kept) == 2 * once
+    assert step_flops(shape, tree, dataclasses.replace(kept, adapter=False)) == 3 * once
+    assert step_flops(shape, tree, Training()) == 3 * once - 2 * 8 * 50 * 13, "the head is not read again"
 
 
 def test_shards_are_taken_where_one_gpu_is_too_small():
@@ -75,7 +82,9 @@ def test_time_is_arithmetic_over_speed():
     made = reckon(shape, tree, 36, Hardware(1e12, 1e12, used=0.5), epochs=2, processes=4)
     seconds = 36 * flops(shape, tree) / (1e12 * 0.5 * 4)
     assert made.hours_reference == pytest.approx(seconds / 3600)
-    assert made.hours == pytest.approx((1 + 2 * 3) * seconds / 3600)
+    each = step_flops(shape, tree, Training()) / flops(shape, tree)
+    assert 2.9 < each < 3
+    assert made.hours == pytest.approx((1 + 2 * each) * seconds / 3600)
 
 
 @pytest.mark.parametrize("model", ["nosuch", {"model_type": "nosuch"}])

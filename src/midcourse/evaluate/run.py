@@ -88,7 +88,7 @@ def load(
         model: `builtin`, a folder or a hub id.
         adapters: Folders of adapters, or of models that began as this one.
         dtype: Of the weights.
-        merge: Merge each adapter into weights of its own: a model more in memory, and a third less time to read with it.
+        merge: Merge each adapter into weights of its own: a model more in memory, less time to read with it.
         keeping: What the base is sampled with, e.g. `lambda base: KeptSamples(folder, base.ref.weights)`.
     """
     folders = dict(zip(adapter_labels(adapters), map(Path, adapters), strict=True))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from midcourse.errors import StoreError
 from midcourse.store import dialects
 from midcourse.store.schema import (
+    BY_NODE,
     SINCE,
     VERSION,
     consent,
@@ -19,12 +20,10 @@ from midcourse.store.schema import (
     handed_out,
     meta,
     metadata,
-    node,
     rejected,
     review,
     review_state,
     tombstone,
-    use,
 )
 
 __all__ = ["STEPS", "check", "migrate", "prepare"]
@@ -51,8 +50,8 @@ def _listen_to_others(connection: sa.Connection) -> None:
 
 def _find_what_refers(connection: sa.Connection) -> None:
     """Until version 5 whole tables were read for every node that was purged, and `rejected` for every few texts."""
-    for table, column in ((node, "parent"), (use, "node"), (rejected, "trajectory")):
-        next(i for i in table.indexes if i.name == f"ix_{table.name}_{column}").create(connection)
+    for index in (*rejected.indexes, *BY_NODE):
+        index.create(connection, checkfirst=True)
 
 
 STEPS: dict[int, Callable[[sa.Connection], None]] = {

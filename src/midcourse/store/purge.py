@@ -6,7 +6,8 @@ same file again does not bring it back. It knows no text and no tokenizer.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "Purged",
     "buried",
     "find",
+    "findable",
     "forget",
     "handed_out",
     "last",
@@ -111,8 +113,23 @@ def purge(connection: sa.Connection, ids: Sequence[str], why: str | None) -> Pur
         stones = [("trajectory", i) for i in part] + [("steer", i) for i in gone]
         connection.execute(schema.tombstone.insert(), [{"kind": k, "id": i, "at": now, "why": why} for k, i in stones])
     unused = ~sa.exists().where(schema.use.c.node == schema.node.c.id)
-    nodes = connection.execute(schema.node.delete().where(unused)).rowcount
+    with findable(connection):
+        nodes = connection.execute(schema.node.delete().where(unused)).rowcount
     return Purged(trajectories, steers, nodes, given)
+
+
+@contextmanager
+def findable(connection: sa.Connection) -> Iterator[None]:
+    """Within the block what refers to a node is found by an index, also where a store keeps none."""
+    if connection.dialect.name == "postgresql":  # it has them, and making one would hold up everybody who writes
+        yield
+        return
+    for index in schema.BY_NODE:
+        (column,) = index.columns
+        connection.exec_driver_sql(f"CREATE INDEX {index.name} ON {column.table.name} ({column.name})")
+    yield
+    for index in schema.BY_NODE:
+        connection.exec_driver_sql(f"DROP INDEX {index.name}")
 
 
 def forget(connection: sa.Connection, authors: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ data: a tree is a trunk with forks spread evenly over it.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ __all__ = [
     "activation_bytes",
     "flops",
     "memory",
-    "passes",
     "reckon",
+    "step_flops",
 ]
 
 _LLAMA = {
@@ -201,10 +201,11 @@ def flops(shape: Shape, tree: Forked) -> float:
     )
 
 
-def passes(training: Training) -> float:
-    """How many forward passes a step costs: one forward; backward one by the states and, if all learn, one by the
-    weights; checkpointing one again."""
-    return 2.0 + (not training.adapter) + training.checkpointed
+def step_flops(shape: Shape, tree: Forked, training: Training) -> float:
+    """Of a step over a tree: one forward pass; backward one by the states and, if all learn, one by the weights;
+    checkpointing goes forward once more, without the head."""
+    again = flops(replace(shape, vocabulary=0), tree) if training.checkpointed else 0.0
+    return (2.0 + (not training.adapter)) * flops(shape, tree) + again
 
 
 def activation_bytes(shape: Shape, training: Training) -> float:
@@ -311,5 +312,5 @@ def reckon(
         fits=sum(needed.values()) <= _HEADROOM * hardware.memory,
         flops_a_tree=each,
         hours_reference=trees * each / speed / 3600,
-        hours_training=epochs * trees * passes(training) * each / speed / 3600,
+        hours_training=epochs * trees * step_flops(shape, tree, training) / speed / 3600,
     )

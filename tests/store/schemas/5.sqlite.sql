@@ -134,8 +134,8 @@ CREATE TABLE steer_state (
 	PRIMARY KEY (seq), 
 	FOREIGN KEY(steer) REFERENCES steer (id)
 );
-INSERT INTO "steer_state" VALUES(1,'a-1','withdrawn','ann',1.79570640140014839173e+09);
-INSERT INTO "steer_state" VALUES(2,'b-0','approved','rev',1.79570640140988588328e+09);
+INSERT INTO "steer_state" VALUES(1,'a-1','withdrawn','ann',1.79570845620284795757e+09);
+INSERT INTO "steer_state" VALUES(2,'b-0','approved','rev',1.79570845620772957806e+09);
 CREATE TABLE tombstone (
 	seq INTEGER NOT NULL, 
 	kind VARCHAR NOT NULL, 
@@ -176,9 +176,9 @@ CREATE TABLE trajectory_state (
 	FOREIGN KEY(trajectory, head_node) REFERENCES use (trajectory, node), 
 	FOREIGN KEY(trajectory) REFERENCES trajectory (id)
 );
-INSERT INTO "trajectory_state" VALUES(1,'a','eadeea582d214acd44902f62904a1e03',15,'open',1.79570640135959792133e+09);
-INSERT INTO "trajectory_state" VALUES(2,'b','3b990a2a0371c2df2d0f80d627c61956',11,'open',1.7957064013892490864e+09);
-INSERT INTO "trajectory_state" VALUES(3,'a','eadeea582d214acd44902f62904a1e03',15,'accepted',1.79570640141577029221e+09);
+INSERT INTO "trajectory_state" VALUES(1,'a','eadeea582d214acd44902f62904a1e03',15,'open',1.79570845618234801294e+09);
+INSERT INTO "trajectory_state" VALUES(2,'b','3b990a2a0371c2df2d0f80d627c61956',11,'open',1.79570845619754552837e+09);
+INSERT INTO "trajectory_state" VALUES(3,'a','eadeea582d214acd44902f62904a1e03',15,'accepted',1.79570845621445608145e+09);
 CREATE TABLE use (
 	seq INTEGER NOT NULL, 
 	trajectory VARCHAR NOT NULL, 
@@ -202,16 +202,14 @@ INSERT INTO "use" VALUES(9,'b','2a389dd632da05c329606e1eaa7232b1','model',X'9A99
 INSERT INTO "use" VALUES(10,'b','45860ad0280ebe27311457de9c46ac2b','person',NULL);
 INSERT INTO "use" VALUES(11,'b','7af758bcdc14d599df4dec281993902c','model',X'9A9999999999B9BF555555555555D5BF00000000000000C0000000000000F0BF');
 INSERT INTO "use" VALUES(12,'b','3b990a2a0371c2df2d0f80d627c61956','person',NULL);
-CREATE INDEX ix_node_parent ON node (parent);
 CREATE INDEX ix_tombstone_id ON tombstone (id);
 CREATE INDEX ix_exchange_at ON exchange (at);
 CREATE INDEX ix_exchange_client ON exchange (client);
 CREATE INDEX ix_review_client ON review (client);
-CREATE INDEX ix_use_node ON use (node);
 CREATE INDEX ix_review_state_review ON review_state (review);
 CREATE INDEX ix_trajectory_state_trajectory ON trajectory_state (trajectory);
 CREATE INDEX ix_steer_trajectory ON steer (trajectory);
-CREATE INDEX ix_rejected_trajectory ON rejected (trajectory);
 CREATE INDEX ix_rejected_steer ON rejected (steer);
+CREATE INDEX ix_rejected_trajectory ON rejected (trajectory);
 CREATE INDEX ix_steer_state_steer ON steer_state (steer);
 COMMIT;
