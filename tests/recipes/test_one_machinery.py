@@ -63,7 +63,7 @@ def test_one_command_pretrains_instructs_and_steers_and_a_teacher_follows(tmp_pa
     taught = recipe(tmp_path, "teacher")
     assert taught["shards"] == "2 of 2"
     assert taught["texts"] == 24
-    assert taught["rows"] > 0
+    assert taught["steers"] > 0
 
 
 @needs_data
