@@ -276,7 +276,7 @@ def _steers(path: Path) -> int:
     if not path.is_file():
         return 0
     with Store(path, create=False) as store:
-        return sum(len(t.steers) for t in store.trajectories())
+        return int(store.stats()["steers"])
 
 
 def _unique(out: Path, shards: int) -> dict[str, Any]:

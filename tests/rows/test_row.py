@@ -21,6 +21,7 @@ from midcourse.types import Message
         ({"prompt": [], "chosen": "a"}, "`prompt`"),
         ({"prompt": [{"role": "user"}], "chosen": "a"}, "`role` and `content`"),
         ({"prompt": ["hello"], "chosen": "a"}, "a message must be an object"),
+        ({"prompt": "p"}, "`chosen` is missing"),
         ({"prompt": "p", "fix": "a"}, "the row has prompt, fix"),
         ({"prompt": "p", "chosen": ""}, "`chosen` is empty"),
         ({"prompt": "p", "chosen": 5}, "`chosen` must be text, got int 5"),

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from midcourse.errors import StoreError
 from midcourse.store import Store, migrate, schema
+from midcourse.store.reviews import Inbox
 
 from .server import Server
+from .test_reviews import add, review
 from .trees import small
 
 DUMPS = Path(__file__).parent / "schemas"
@@ -66,7 +68,10 @@ def test_every_layout_comes_to_todays_with_all_that_it_held(old, version: int) -
         assert [s.state for s in kept.steers] == ["approved", "active"]
         assert store.stats()["steers"] == 4
         store.add(small("c", prompt=9, teaches="pairs"))
-        store.purge(["a"], authors=["ann"])
+        assert store.trajectory("c").teaches == "pairs"
+        assert add(store, review("ab")) == [True]
+        assert Inbox(store).count() == 1
+        assert store.purge(["a"], authors=["ann"]).steers == 3
         assert [t.id for t in store.trajectories()] == ["b", "c"]
         assert store.verify() == []
     without = set() if "://" in url else set(schema.BY_NODE)

@@ -1,13 +1,12 @@
 """Prompts in, steered texts out: each once, whoever is killed, with its provenance and price."""
 
-import json
-
 import pytest
 
 from midcourse.backends.local import LocalBackend
 from midcourse.drafts.simulate import Rule, RuleSet, Teacher
 from midcourse.model import load_model
-from midcourse.workflows.prompts import read_prompts
+from midcourse.types import Message
+from midcourse.workflows.prompts import Asked
 from midcourse.workflows.simulating import Tally, Writer
 from model_folder import save_model
 
@@ -20,15 +19,12 @@ def writer(tmp_path_factory):
     return Writer(loaded.model, loaded.tokenizer, RULES, loaded.ref, "rules test", rows=3)
 
 
-def prompts(tmp_path, n=5):
-    path = tmp_path / "p.jsonl"
-    rows = [{"prompt": f"Say {i}", "split": "train", "group": f"g{i}"} for i in range(n)]
-    path.write_text("\n".join(map(json.dumps, [*rows, rows[0]])))
-    return read_prompts(path)
+def prompts(n=5):
+    return [Asked((Message("user", f"Say {i}"),), "train", f"g{i}") for i in range(n)]
 
 
-def test_texts_say_what_made_them(tmp_path, writer):
-    asked, found, tally = prompts(tmp_path), {}, Tally()
+def test_texts_say_what_made_them(writer):
+    asked, found, tally = prompts(), {}, Tally()
 
     def done(finished):
         found[finished.trajectory.id] = finished.trajectory
@@ -46,32 +42,32 @@ def test_texts_say_what_made_them(tmp_path, writer):
     assert "stops" in " ".join(tally.lines())
 
 
-def test_another_person_writes_another_text(tmp_path, writer):
+def test_another_person_writes_another_text(writer):
     from dataclasses import replace
 
-    one = prompts(tmp_path)[0]
+    one = prompts()[0]
     changed = [replace(writer, seed=1), replace(writer, by="x"), replace(writer, mark="round 1")]
     assert len({w.id_of(one) for w in [writer, *changed]}) == 4
 
 
-def test_what_the_checker_refuses_is_kept_and_trains_nothing(tmp_path, writer):
+def test_what_the_checker_refuses_is_kept_and_trains_nothing(writer):
     from dataclasses import replace
 
     found = []
-    replace(writer, checker=lambda text, start: True).write(prompts(tmp_path), found.append)
+    replace(writer, checker=lambda text, start: True).write(prompts(), found.append)
     assert all(f.trajectory.status == "discarded" for f in found)
     assert not any(s.counts for f in found for s in f.trajectory.steers)
 
 
-def test_an_estimate_comes_before(tmp_path, writer):
-    said = writer.estimate(prompts(tmp_path))
+def test_an_estimate_comes_before(writer):
+    said = writer.estimate(prompts())
     assert said.texts == 5
     assert said.tokens == int(5 * 12 * 1.4)
     assert said.seconds > 0
     assert "5 texts" in str(said)
 
 
-def test_a_teacher_is_tried_first_and_keeps_nothing(tmp_path, writer, monkeypatch):
+def test_a_teacher_is_tried_on_a_few_beginnings_first(tmp_path, writer, monkeypatch):
     from dataclasses import replace
 
     begun = []
@@ -79,11 +75,9 @@ def test_a_teacher_is_tried_first_and_keeps_nothing(tmp_path, writer, monkeypatc
     monkeypatch.setattr(Teacher, "first", lambda self, text, **how: begun.append(text) or first(self, text, **how))
     other = load_model(save_model(tmp_path / "teacher", seed=1))
     teacher = Teacher(LocalBackend(other.model, other.tokenizer.eos), other.tokenizer, stretch=4, max_tokens=40)
-    asked = prompts(tmp_path, 30)
+    asked = prompts(30)
     said = replace(writer, judge=teacher).estimate(asked)
     assert (said.texts, said.tokens) == (30, int(30 * 40 * 1.4))
     assert said.read == 30 * 10 * 20, "at each of ten looks all there is, half of a text on average"
     assert said.seconds > 0
     assert 8 <= len(begun) < 30 * 10, "it looked at a few beginnings, not at whole texts of all"
-    short = replace(writer, judge=teacher).estimate(asked[:3])
-    assert short.texts == 3

@@ -172,8 +172,8 @@ BY_NODE = (
     sa.Index("ix_node_parent", node.c.parent).ddl_if(dialect="postgresql"),
     sa.Index("ix_use_node", use.c.node).ddl_if(dialect="postgresql"),
 )
-"""What refers to a node. Ids are hashes, so each entry lies on a page of its own: of a file's import this would be two
-fifths of the time, so there a purge makes the two for itself (`purge.findable`)."""
+"""What refers to a node. Ids are hashes, so each entry lies on a page of its own, which an import into a file would
+have to write each time; there a purge makes the two for itself (`purge.findable`)."""
 
 trajectory_state = sa.Table(
     "trajectory_state",

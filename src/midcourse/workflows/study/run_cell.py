@@ -92,7 +92,7 @@ def run_cell(
     if isinstance(task, Task) and cell.stage != "development":
         found |= _writing(study, cell, task, material, adapter, shown)
     found["seconds"] = {"train": trained - begun, "evaluate": time.monotonic() - trained}
-    # What else a machine does, and a sitting that was put to sleep, lengthen the one and not the other.
+    # A sitting that is put to sleep lengthens the seconds of the clock and not these.
     found["cpu_seconds"] = {"train": busy_trained - busy, "evaluate": time.process_time() - busy_trained}
     shutil.rmtree(work, ignore_errors=True)
     return found
