@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from midcourse.errors import InputError, StoreError
-from midcourse.store import Store, dialects, schema
+from midcourse.store import Store, dialects, schema, transacting
 from midcourse.types import Place, Trajectory
 
 from .server import Server, running
@@ -109,6 +109,66 @@ def test_a_lost_commit_that_was_not_kept_is_done_again(own: Server) -> None:
         assert len(calls) == 2
         with store.snapshot() as connection:
             assert len(connection.execute(sa.select(schema.consent)).all()) == 1
+
+
+def test_a_lost_commit_is_not_taken_for_another_that_the_crashed_server_numbered_alike(own: Server) -> None:
+    url = own.database()
+    with Store(url) as store:
+        store.add(small("a"))
+        numbers = []
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(schema.consent.insert(), [{"kind": "model", "name": "x", "allowed": True, "at": 0.0}])
+            numbers.append(connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar())
+            if len(numbers) == 1:
+                own.control("restart", "-m", "immediate")  # before its disk has anything of this
+                other = "INSERT INTO tombstone (kind, id, at) VALUES ('steer', 'x', 0) RETURNING pg_current_xact_id()"
+                numbers.extend(str(row[0]) for row in own.run(other, url))
+
+        store.write(work)
+        assert numbers[0] == numbers[1], "the server did give the number again"
+        assert len(numbers) == 3
+        with store.snapshot() as connection:
+            assert len(connection.execute(sa.select(schema.consent)).all()) == 1
+
+
+def test_a_commit_under_way_is_waited_for(own: Server) -> None:
+    """The connection breaks while the server still works on the commit: it decides, and only then is it asked."""
+    url = own.database()
+    with Store(url, patience=20) as store:
+        calls, held = [], threading.Event()
+
+        def work(connection: sa.Connection) -> None:
+            calls.append(1)
+            connection.execute(schema.consent.insert(), [{"kind": "model", "name": "x", "allowed": True, "at": 0.0}])
+            raw = connection.connection.driver_connection
+
+            def slow() -> None:
+                late = threading.Timer(1.0, type(raw).commit, [raw])
+                late.start()
+                held.set()
+                raise sa.exc.DBAPIError.instance(None, None, _gone(), Exception)
+
+            raw.commit = slow
+
+        begun = time.monotonic()
+        store.write(work)
+        assert held.is_set()
+        assert time.monotonic() - begun > 0.9, "it waited"
+        assert calls == [1]
+
+
+def test_signatures_of_long_ago_are_cleared(server: Server) -> None:
+    url = server.database()
+    for _ in range(2):
+        with Store(url) as store:
+            store.add(small("a"))
+    table = transacting.last_commit
+    with Store(url) as store:
+        assert len(store.read(lambda c: c.execute(sa.select(table)).all())) == 2
+        server.run("UPDATE last_commit SET at = at - interval '25 hours'", url)
+        store.add(small("b", prompt=7))
+        assert len(store.read(lambda c: c.execute(sa.select(table)).all())) == 1
 
 
 def test_reading_goes_on_after_a_restart(own: Server) -> None:
@@ -275,5 +335,6 @@ def test_a_role_that_may_only_read_is_told(server: Server) -> None:
         with pytest.raises(StoreError, match="no permission"):
             store.add(small("b", prompt=4))
         server.run(f"GRANT INSERT ON handed_out TO r{name}", url)
+        server.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON last_commit TO r{name}", url)
         server.run(f"GRANT USAGE ON SEQUENCE handed_out_seq_seq TO r{name}", url)
         store.record_handed_out("export", "a.jsonl", ["a"])

@@ -23,10 +23,8 @@ __all__ = [
     "collided",
     "connect",
     "damage",
-    "fate",
     "insert_new",
     "lone",
-    "number_of",
     "number_on",
     "read_url",
     "schema_lock",
@@ -204,19 +202,6 @@ def unhurried(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-
-
-def number_of(connection: sa.Connection) -> str | None:
-    """The number under which PostgreSQL remembers whether a transaction was kept."""
-    if connection.dialect.name != "postgresql":
-        return None
-    return str(connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one())
-
-
-def fate(connection: sa.Connection, number: str) -> str | None:
-    """`committed`, `aborted`, `in progress`, or None where it is too long ago."""
-    found = connection.execute(sa.text("SELECT pg_xact_status(CAST(:n AS xid8))"), {"n": number}).scalar()
-    return None if found is None else str(found)
 
 
 def away(error: sa.exc.DBAPIError) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from midcourse.errors import StoreError
-from midcourse.store import dialects
+from midcourse.store import dialects, transacting
 from midcourse.store.schema import (
     BY_NODE,
     SINCE,
@@ -49,7 +49,9 @@ def _listen_to_others(connection: sa.Connection) -> None:
 
 
 def _find_what_refers(connection: sa.Connection) -> None:
-    """Until version 5 whole tables were read for every node that was purged, and `rejected` for every few texts."""
+    """Until version 5 whole tables were read for every node that was purged, and `rejected` for every few texts; and a
+    server's own numbers were trusted to say whether a transaction was kept."""
+    transacting.prepare(connection)
     for index in (*rejected.indexes, *BY_NODE):
         index.create(connection, checkfirst=True)
 
@@ -164,6 +166,7 @@ def _create(connection: sa.Connection, name: str) -> None:
             f"{name} is the database of something else (it has a table {min(foreign)!r}): name another one with --store"
         )
     metadata.create_all(connection)
+    transacting.prepare(connection)
     rows = [("format", "midcourse"), ("schema", str(VERSION)), ("since", SINCE)]
     connection.execute(meta.insert(), [{"key": k, "value": v} for k, v in rows])
 

@@ -1,27 +1,49 @@
 """One transaction, begun again when the database says that nothing of it was kept.
 
 Two writers may stand in each other's way, and a server may restart under an open store. Both are waited out here, so
-that whoever writes a steer sees neither. When a connection breaks during the commit, PostgreSQL is asked by the
-transaction's number whether it was kept: nothing is lost, and nothing is written twice. It knows no table.
+that whoever writes a steer sees neither. When a connection breaks during the commit, nobody can tell from outside
+whether it was kept; so on PostgreSQL every transaction signs in a row of its connection, and the row is asked: nothing
+is lost, and nothing is written twice. (The server's own numbers do not say it: one that crashed gives the number of a
+transaction it lost to the next.) It knows no other table.
 """
 
+import datetime
 import logging
 import random
 import time
+import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from midcourse.errors import StoreError
 from midcourse.store import dialects
 
-__all__ = ["read", "write"]
+__all__ = ["last_commit", "prepare", "read", "write"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 FASTER = 5
 """Times that a record which another writer was faster with is tried anew: the second look finds it."""
+STALE = datetime.timedelta(days=1)
+"""After it a signature is of no use to anybody."""
+
+last_commit = sa.Table(
+    "last_commit",
+    sa.MetaData(),  # apart from what a store holds, so that no copy takes it along
+    sa.Column("session", sa.String, primary_key=True),
+    sa.Column("signature", sa.String, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    comment="the last transaction that each open connection committed; on PostgreSQL only",
+)
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Make what `write` needs in a new or migrated store."""
+    if connection.dialect.name == "postgresql":
+        last_commit.create(connection, checkfirst=True)
 
 
 def write(
@@ -63,14 +85,14 @@ def _write_once(
         transaction = connection.begin()
         dialects.share_schema(connection)
         first(connection)
-        number = dialects.number_of(connection)
+        signed = _sign(connection)
         done = work(connection)
         try:
             transaction.commit()
         except sa.exc.DBAPIError as error:
-            if number is None or not dialects.away(error):
+            if signed is None or not dialects.away(error):
                 raise
-            if not _was_kept(engine, number, patience, error):
+            if not _was_kept(engine, *signed, patience, error):
                 raise
         return done
 
@@ -95,24 +117,35 @@ def _again(once: Callable[[], T], patience: float) -> T:
         wait = min(2 * wait, 0.5)
 
 
-def _was_kept(engine: sa.Engine, number: str, patience: float, lost: sa.exc.DBAPIError) -> bool:
-    """What became of a transaction whose connection broke during its commit."""
+def _sign(connection: sa.Connection) -> tuple[str, str] | None:
+    """Name this transaction in its connection's row: session and signature."""
+    if connection.dialect.name != "postgresql":
+        return None
+    if "session" not in connection.info:
+        connection.info["session"] = uuid.uuid4().hex
+        old = sa.select(last_commit.c.session).where(last_commit.c.at < sa.func.now() - STALE)
+        connection.execute(last_commit.delete().where(last_commit.c.session.in_(old.with_for_update(skip_locked=True))))
+    session, signature = str(connection.info["session"]), uuid.uuid4().hex
+    row = postgresql.insert(last_commit).values(session=session, signature=signature, at=sa.func.now())
+    connection.execute(
+        row.on_conflict_do_update(index_elements=["session"], set_={"signature": signature, "at": sa.func.now()})
+    )
+    return session, signature
 
-    def ask(connection: sa.Connection) -> str | None:
-        return dialects.fate(connection, number)
 
-    until = time.monotonic() + patience
-    while True:
-        try:
-            found = read(engine, ask, patience=patience)
-        except sa.exc.DBAPIError:
-            break
-        if found != "in progress":
-            return found == "committed"
-        if time.monotonic() > until:
-            break
-        time.sleep(0.05)
-    raise StoreError(
-        f"{dialects.where(engine.url)} went away at the very moment of writing and did not come back within "
-        f"{patience:.0f} seconds: look whether the last step is there before you do it again"
-    ) from lost
+def _was_kept(engine: sa.Engine, session: str, signature: str, patience: float, lost: sa.exc.DBAPIError) -> bool:
+    """What became of a transaction whose connection broke during its commit; waits while the server is still at it."""
+
+    def ask(connection: sa.Connection) -> bool:
+        # Reading alone would not wait for a commit that is under way. Nothing of this is committed.
+        row = postgresql.insert(last_commit).values(session=session, signature="", at=sa.func.now())
+        row = row.on_conflict_do_update(index_elements=["session"], set_={"session": session})
+        return bool(connection.execute(row.returning(last_commit.c.signature)).scalar_one() == signature)
+
+    try:
+        return read(engine, ask, patience=patience)
+    except sa.exc.DBAPIError:
+        raise StoreError(
+            f"{dialects.where(engine.url)} went away at the very moment of writing and did not come back within "
+            f"{patience:.0f} seconds: look whether the last step is there before you do it again"
+        ) from lost

@@ -42,6 +42,11 @@ CREATE SEQUENCE public.handed_out_seq_seq
     NO MAXVALUE
     CACHE 1;
 ALTER SEQUENCE public.handed_out_seq_seq OWNED BY public.handed_out.seq;
+CREATE TABLE public.last_commit (
+    session character varying NOT NULL,
+    signature character varying NOT NULL,
+    at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.meta (
     key character varying NOT NULL,
     value character varying NOT NULL
@@ -229,6 +234,7 @@ ALTER TABLE ONLY public.tombstone ALTER COLUMN seq SET DEFAULT nextval('public.t
 ALTER TABLE ONLY public.trajectory ALTER COLUMN seq SET DEFAULT nextval('public.trajectory_seq_seq'::regclass);
 ALTER TABLE ONLY public.trajectory_state ALTER COLUMN seq SET DEFAULT nextval('public.trajectory_state_seq_seq'::regclass);
 ALTER TABLE ONLY public.use ALTER COLUMN seq SET DEFAULT nextval('public.use_seq_seq'::regclass);
+INSERT INTO public.last_commit VALUES ('abaf763e08994928aabc71a829ff9709', '0425aa1703914c8688d1d4f51a14567a', '2026-11-26 18:11:01.696999+00');
 INSERT INTO public.meta VALUES ('format', 'midcourse');
 INSERT INTO public.meta VALUES ('schema', '5');
 INSERT INTO public.meta VALUES ('since', '0.1.0');
@@ -254,13 +260,13 @@ INSERT INTO public.steer VALUES (2, 'a-1', 'a', 'typed', '725ab3897091150e84290b
 INSERT INTO public.steer VALUES (3, 'a-2', 'a', 'typed', '9f8757b79b3745c1c44ca81eeacd21e7', 13, 'eadeea582d214acd44902f62904a1e03', 15, NULL, 'ann', 1, NULL, NULL, NULL, NULL, 'active');
 INSERT INTO public.steer VALUES (4, 'b-0', 'b', 'typed', '2a389dd632da05c329606e1eaa7232b1', 5, '45860ad0280ebe27311457de9c46ac2b', 7, NULL, 'ann', 1, NULL, NULL, NULL, NULL, 'active');
 INSERT INTO public.steer VALUES (5, 'b-1', 'b', 'typed', '7af758bcdc14d599df4dec281993902c', 9, '3b990a2a0371c2df2d0f80d627c61956', 11, NULL, 'ann', 1, NULL, NULL, NULL, NULL, 'active');
-INSERT INTO public.steer_state VALUES (1, 'a-1', 'withdrawn', 'ann', 1795708456.9255512);
-INSERT INTO public.steer_state VALUES (2, 'b-0', 'approved', 'rev', 1795708456.9322698);
+INSERT INTO public.steer_state VALUES (1, 'a-1', 'withdrawn', 'ann', 1795716661.6794767);
+INSERT INTO public.steer_state VALUES (2, 'b-0', 'approved', 'rev', 1795716661.691784);
 INSERT INTO public.trajectory VALUES (1, 'a', '[]', NULL, NULL, 'tok', NULL, '{}', 'ann', 'x', NULL, NULL, NULL, NULL, 'steers');
 INSERT INTO public.trajectory VALUES (2, 'b', '[]', NULL, NULL, 'tok', NULL, '{}', NULL, 'unknown', NULL, 'g', 'dev', NULL, 'steers');
-INSERT INTO public.trajectory_state VALUES (1, 'a', 'eadeea582d214acd44902f62904a1e03', 15, 'open', 1795708456.8852987);
-INSERT INTO public.trajectory_state VALUES (2, 'b', '3b990a2a0371c2df2d0f80d627c61956', 11, 'open', 1795708456.9130168);
-INSERT INTO public.trajectory_state VALUES (3, 'a', 'eadeea582d214acd44902f62904a1e03', 15, 'accepted', 1795708456.9438117);
+INSERT INTO public.trajectory_state VALUES (1, 'a', 'eadeea582d214acd44902f62904a1e03', 15, 'open', 1795716661.6131582);
+INSERT INTO public.trajectory_state VALUES (2, 'b', '3b990a2a0371c2df2d0f80d627c61956', 11, 'open', 1795716661.6649044);
+INSERT INTO public.trajectory_state VALUES (3, 'a', 'eadeea582d214acd44902f62904a1e03', 15, 'accepted', 1795716661.7130475);
 INSERT INTO public.use VALUES (1, 'a', 'e7d750e3f07299a5ff7d8fd92a166711', 'prompt', NULL);
 INSERT INTO public.use VALUES (2, 'a', '94eef79b75d7a01d82148320a4ce1d52', 'model', '\x9a9999999999b9bf555555555555d5bf00000000000000c00000000000000000');
 INSERT INTO public.use VALUES (3, 'a', '85dc5ba874dfc9c4d460315edacf4d3c', 'person', NULL);
@@ -294,6 +300,8 @@ ALTER TABLE ONLY public.exchange
     ADD CONSTRAINT exchange_pkey PRIMARY KEY (seq);
 ALTER TABLE ONLY public.handed_out
     ADD CONSTRAINT handed_out_pkey PRIMARY KEY (seq);
+ALTER TABLE ONLY public.last_commit
+    ADD CONSTRAINT last_commit_pkey PRIMARY KEY (session);
 ALTER TABLE ONLY public.meta
     ADD CONSTRAINT meta_pkey PRIMARY KEY (key);
 ALTER TABLE ONLY public.node
