@@ -138,6 +138,7 @@ def test_trl_trains_on_ids_as_they_are(desk: Path) -> None:
     assert trained(desk, PREFERENCE[1]) == json.loads((desk / "rows.jsonl").read_text().splitlines()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["trl", "trl-ids"])
 def test_trl_learns_what_was_chosen(desk: Path, to: str) -> None:
     tok = TextTokenizer.load(desk / "tiny")

@@ -115,6 +115,7 @@ def test_another_loss_would_be_seen(loop, tmp_path, monkeypatch, name, value):
         assert_same(one, two, loss=2e-5, weight=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_same_on_the_built_in_model_and_the_demos_steers(loop, tmp_path, monkeypatch):
     rows = [r for r in map(json.loads, DEMO.read_text(encoding="utf-8").splitlines()) if r["split"] == "train"]

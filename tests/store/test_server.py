@@ -132,30 +132,40 @@ def test_a_lost_commit_is_not_taken_for_another_that_the_crashed_server_numbered
             assert len(connection.execute(sa.select(schema.consent)).all()) == 1
 
 
-def test_a_commit_under_way_is_waited_for(own: Server) -> None:
-    """The connection breaks while the server still works on the commit: it decides, and only then is it asked."""
-    url = own.database()
+def test_a_commit_under_way_is_waited_for(server: Server) -> None:
+    """The line is cut while the server still works on the commit: it decides, and only then is it asked."""
+    url = server.database()
     with Store(url, patience=20) as store:
-        calls, held = [], threading.Event()
+        server.run(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END'",
+            url,
+        )
+        server.run(
+            "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON consent DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION slow()",
+            url,
+        )
+        calls = []
 
         def work(connection: sa.Connection) -> None:
             calls.append(1)
             connection.execute(schema.consent.insert(), [{"kind": "model", "name": "x", "allowed": True, "at": 0.0}])
             raw = connection.connection.driver_connection
 
-            def slow() -> None:
-                late = threading.Timer(1.0, type(raw).commit, [raw])
-                late.start()
-                held.set()
+            def cut() -> None:
+                raw.pgconn.send_query(b"COMMIT")
+                raw.pgconn.flush()
+                raw.pgconn.finish()
                 raise sa.exc.DBAPIError.instance(None, None, _gone(), Exception)
 
-            raw.commit = slow
+            raw.commit = cut
 
         begun = time.monotonic()
         store.write(work)
-        assert held.is_set()
         assert time.monotonic() - begun > 0.9, "it waited"
         assert calls == [1]
+        with store.snapshot() as connection:
+            assert len(connection.execute(sa.select(schema.consent)).all()) == 1
 
 
 def test_signatures_of_long_ago_are_cleared(server: Server) -> None:

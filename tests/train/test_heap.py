@@ -25,6 +25,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told")
 def test_what_was_freed_stays_with_the_process():
     kept, given_back = (

@@ -63,6 +63,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(where)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_checkpoints_and_store_and_the_run_goes_on(base: Path, small_disk: Path) -> None:
     out, store = small_disk / "run", small_disk / "midcourse.db"
     tokenizer = TextTokenizer.load(base)
@@ -92,6 +93,7 @@ def test_a_full_disk_leaves_checkpoints_and_store_and_the_run_goes_on(base: Path
     assert (out / "adapter_model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_an_adapter_that_was_there_outlives_a_full_disk(base: Path, small_disk: Path) -> None:
     steers = small_disk / "my.jsonl"
     steers.write_text(json.dumps({"prompt": "Q", "rejected": " no", "chosen": " yes"}) + "\n")

@@ -99,7 +99,8 @@ def run_import(find: "Find", options: Options, formats: "dict[str, Reader] | Non
             tally.known = tally.trajectories - new
     _report(tally, console, check=check, as_json=as_json)
     if not tally.trajectories:
-        raise InputError(f"nothing could be imported: {tally.skipped} rows skipped, see the reasons above")
+        why = f"{tally.skipped} rows skipped, see the reasons above" if tally.skipped else "no row was found"
+        raise InputError(f"nothing could be imported: {why}")
 
 
 def _counted(trajectories: "Iterator[Trajectory]", tally: _Tally) -> "Iterator[Trajectory]":

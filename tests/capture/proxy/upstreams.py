@@ -159,8 +159,8 @@ def handler(script: Script):
                     self.chunk(b"data: {]\n\n\x00\xff\n\n")
                 if n == 2 and script.fault == "stalls" and not self.waited():
                     return
+                script.written += 1  # before it is sent: who has read a token finds it counted
                 self.chunk({"choices": [choice(script, body, chat, piece, None, False)]})
-                script.written += 1
                 if script.delay:
                     time.sleep(script.delay)
             self.chunk({"choices": [choice(script, body, chat, None, "stop", False)]})
