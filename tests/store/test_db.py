@@ -29,6 +29,18 @@ def test_any_trees_come_back_exactly(place: Callable[[], str], data: st.DataObje
         assert store.add_many(given_) == 0
 
 
+def test_all_are_read_page_by_page_as_they_were_when_it_began(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("midcourse.store.reading.PAGE", 3)
+    store.add_many([small(f"t{n}", prompt=n, split="dev" if n % 4 else "train") for n in range(10)])
+    read = []
+    for n, trajectory in enumerate(store.trajectories()):
+        read.append(trajectory.id)
+        store.add(small(f"later{n}", prompt=100 + n))
+    assert read == [f"t{n}" for n in range(10)]
+    assert [t.id for t in store.trajectories(split="dev")] == [f"t{n}" for n in range(10) if n % 4]
+    assert [t.id for t in store.trajectories(split="none")] == []
+
+
 def test_nodes_are_stored_once_across_trajectories(store: Store) -> None:
     store.add_many([small("a"), small("b"), small("c", prompt=9)])
     assert store.stats()["nodes"] == 2 * len(small().nodes)

@@ -157,14 +157,28 @@ class Store:
     ) -> Iterator[Trajectory]:
         """Stream trajectories in the order stored: nodes parents first, steers in the order made.
 
+        What is stored after it has begun does not come.
+
         Raises:
             InputError: One of `ids` is unknown.
         """
+        for found in self._pages(source, split) if ids is None else [self._known(source, split, ids)]:
+            for part in reading.chunks(found, reading.BATCH):
+                yield from self.read(partial(reading.load, ids=part))
+
+    def _pages(self, source: str | None, split: str | None) -> Iterator[list[str]]:
+        until = self.read(reading.newest)
+        later = partial(reading.page, until=until, source=source, split=split)
+        after = 0
+        while found := self.read(partial(later, after=after)):
+            after = found[-1][0]
+            yield [id for _, id in found]
+
+    def _known(self, source: str | None, split: str | None, ids: Sequence[str]) -> list[str]:
         found = self.read(lambda c: reading.select_ids(c, source=source, split=split, ids=ids))
-        if ids is not None and source is None and split is None and (unknown := set(ids) - set(found)):
+        if source is None and split is None and (unknown := set(ids) - set(found)):
             raise InputError(f"{self.name} has no trajectory {min(unknown)!r}")
-        for part in reading.chunks(found, reading.BATCH):
-            yield from self.read(partial(reading.load, ids=part))
+        return found
 
     def ids(self, *, source: str | None = None) -> list[str]:
         """Ids of trajectories in the order stored, without reading anything else of them."""

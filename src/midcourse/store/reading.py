@@ -13,10 +13,12 @@ from midcourse.errors import InputError
 from midcourse.store.schema import node, rejected, steer, steer_state, trajectory, trajectory_state, use
 from midcourse.types import Message, ModelRef, Node, Place, Rejected, Steer, Trajectory
 
-__all__ = ["chunks", "count", "depths", "latest", "load", "resolve_id", "select_ids"]
+__all__ = ["chunks", "count", "depths", "latest", "load", "newest", "page", "resolve_id", "select_ids"]
 
 BATCH = 64
 """Trajectories read at once."""
+PAGE = 10_000
+"""Ids of trajectories held at once while all are read."""
 
 
 def chunks(ids: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
@@ -46,16 +48,41 @@ def resolve_id(connection: sa.Connection, table: sa.Table, prefix: str) -> str:
     return str(found[0])
 
 
-def select_ids(
-    connection: sa.Connection, *, source: str | None, split: str | None, ids: Sequence[str] | None
-) -> list[str]:
-    """Ids of trajectories in the order in which they were stored."""
+def newest(connection: sa.Connection) -> int:
+    """Number of the trajectory that was stored last; 0 where there is none."""
+    return int(connection.execute(sa.select(sa.func.max(trajectory.c.seq))).scalar() or 0)
+
+
+def page(
+    connection: sa.Connection, after: int, until: int, *, source: str | None, split: str | None
+) -> list[tuple[int, str]]:
+    """Number and id of the next trajectories in the order in which they were stored, at most PAGE.
+
+    Args:
+        connection: Open.
+        after: Number of the last one that is known.
+        until: Number of the last one that is wanted.
+        source: Only those of this source.
+        split: Only those of this split.
+    """
+    seq = trajectory.c.seq
+    query = _stored(source, split).where(seq > after, seq <= until).limit(PAGE)
+    return [(row.seq, row.id) for row in connection.execute(query)]
+
+
+def _stored(source: str | None, split: str | None) -> sa.Select[tuple[int, str]]:
     t = trajectory.c
     query = sa.select(t.seq, t.id).order_by(t.seq)
     if source is not None:
         query = query.where(t.source == source)
-    if split is not None:
-        query = query.where(t.split == split)
+    return query if split is None else query.where(t.split == split)
+
+
+def select_ids(
+    connection: sa.Connection, *, source: str | None, split: str | None, ids: Sequence[str] | None
+) -> list[str]:
+    """Ids of trajectories in the order in which they were stored."""
+    t, query = trajectory.c, _stored(source, split)
     if ids is None:
         return [row.id for row in connection.execute(query)]
     rows = [row for part in chunks(ids) for row in connection.execute(query.where(t.id.in_(part)))]
