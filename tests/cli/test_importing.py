@@ -76,7 +76,7 @@ def test_check_shows_and_stores_nothing(folder: Path) -> None:
     assert "It is{-- bad--}{++ good++} indeed" in said
     assert said.count("──") == 3
     assert "my.jsonl:3: column `chosen` must be text" in said
-    assert "4 steers in 2 trajectories would be imported, 1 rows skipped" in said
+    assert "4 steers in 2 trajectories would be imported, 1 row skipped" in said
     assert not (folder / "s.db").exists()
 
 

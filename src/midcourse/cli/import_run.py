@@ -99,7 +99,8 @@ def run_import(find: "Find", options: Options, formats: "dict[str, Reader] | Non
             tally.known = tally.trajectories - new
     _report(tally, console, check=check, as_json=as_json)
     if not tally.trajectories:
-        why = f"{tally.skipped} rows skipped, see the reasons above" if tally.skipped else "no row was found"
+        skipped = _several(tally.skipped, "row")
+        why = f"{skipped} skipped, see the reasons above" if tally.skipped else "no row was found"
         raise InputError(f"nothing could be imported: {why}")
 
 
@@ -135,6 +136,10 @@ def _named(
             console.print(Text(f"skipped {item}", style="yellow"), soft_wrap=True, highlight=False)
 
 
+def _several(count: int, one: str, many: str | None = None) -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def _report(tally: _Tally, console: Console, *, check: bool, as_json: bool) -> None:
     if as_json:
         result: dict[str, Any] = {
@@ -152,8 +157,9 @@ def _report(tally: _Tally, console: Console, *, check: bool, as_json: bool) -> N
         return
     done = "would be imported" if check else "imported"
     console.print(
-        f"{tally.steers} steers in {tally.trajectories} trajectories {done}, {tally.skipped} rows skipped"
-        + (f"; {tally.known} trajectories were already there" if tally.known else ""),
+        f"{_several(tally.steers, 'steer')} in {_several(tally.trajectories, 'trajectory', 'trajectories')} {done}, "
+        f"{_several(tally.skipped, 'row')} skipped"
+        + (f"; there already: {_several(tally.known, 'trajectory', 'trajectories')}" if tally.known else ""),
         highlight=False,
         soft_wrap=True,
     )
