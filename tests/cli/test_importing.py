@@ -65,6 +65,7 @@ def test_import_twice(folder: Path) -> None:
         assert before["steers"] == 4
         assert store.verify() == []
     assert json.loads(run(folder, path, "--chat", "--json").stdout)["already_there"] == 2
+    assert "there already: 2 trajectories" in run(folder, path, "--chat").output
     with Store(folder / "s.db") as store:
         assert store.stats() == before
 
@@ -91,6 +92,10 @@ def test_nothing_to_import_exits_2(folder: Path) -> None:
     result = run(folder, str(folder / "bad.jsonl"))
     assert result.exit_code == 2
     assert "nothing could be imported: 2 rows skipped" in result.stderr
+    (folder / "empty.jsonl").write_text("\n")
+    result = run(folder, str(folder / "empty.jsonl"))
+    assert result.exit_code == 2
+    assert "nothing could be imported: no row was found" in result.stderr
     for args, says in [
         ([str(folder / "none.jsonl")], "does not exist"),
         ([str(folder / "my.jsonl"), "--map", "chosen"], "expected OURS=THEIRS"),

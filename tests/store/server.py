@@ -35,6 +35,7 @@ class Server:
     def control(self, *words: str) -> None:
         """`pg_ctl`, waiting until it is done."""
         settings = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off -c max_connections=200"
+        settings += " -c wal_writer_delay=10s"  # a crash loses what no commit has flushed, however slow this machine is
         command = [*self._user, str(program("pg_ctl")), "-D", f"{self.folder}/data", "-w", "-t", "60", "-o", settings]
         subprocess.run(
             [*command, "-l", f"{self.folder}/log", *words],

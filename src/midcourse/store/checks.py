@@ -20,18 +20,23 @@ def verify(connection: sa.Connection) -> Iterator[str]:
     yield from dialects.damage(connection)
     yield from _hashes(connection)
     yield from _uses(connection)
-    ids = reading.select_ids(connection, source=None, split=None, ids=None)
-    headless = set(ids) - set(connection.execute(sa.select(trajectory_state.c.trajectory).distinct()).scalars())
+    recorded = sa.exists().where(trajectory_state.c.trajectory == trajectory.c.id)
+    headless = set(connection.execute(sa.select(trajectory.c.id).where(~recorded)).scalars())
     yield from (f"trajectory {i} has no record of its head" for i in sorted(headless))
-    for part in reading.chunks([i for i in ids if i not in headless], reading.BATCH):
-        for i in part:
-            try:
-                found = reading.load(connection, [i])
-            except (MidcourseError, ValueError, TypeError, KeyError, AttributeError) as error:
-                yield f"trajectory {i} cannot be read: {error}"
-                continue
-            for t in found:
-                yield from _places(t)
+    for page in reading.pages(lambda work: work(connection)):
+        for i in page:
+            if i not in headless:
+                yield from _readable(connection, i)
+
+
+def _readable(connection: sa.Connection, id: str) -> Iterator[str]:
+    try:
+        found = reading.load(connection, [id])
+    except (MidcourseError, ValueError, TypeError, KeyError, AttributeError) as error:
+        yield f"trajectory {id} cannot be read: {error}"
+        return
+    for t in found:
+        yield from _places(t)
 
 
 def _hashes(connection: sa.Connection) -> Iterator[str]:

@@ -162,17 +162,12 @@ class Store:
         Raises:
             InputError: One of `ids` is unknown.
         """
-        for found in self._pages(source, split) if ids is None else [self._known(source, split, ids)]:
+        every = (
+            reading.pages(self.read, source=source, split=split) if ids is None else [self._known(source, split, ids)]
+        )
+        for found in every:
             for part in reading.chunks(found, reading.BATCH):
                 yield from self.read(partial(reading.load, ids=part))
-
-    def _pages(self, source: str | None, split: str | None) -> Iterator[list[str]]:
-        until = self.read(reading.newest)
-        later = partial(reading.page, until=until, source=source, split=split)
-        after = 0
-        while found := self.read(partial(later, after=after)):
-            after = found[-1][0]
-            yield [id for _, id in found]
 
     def _known(self, source: str | None, split: str | None, ids: Sequence[str]) -> list[str]:
         found = self.read(lambda c: reading.select_ids(c, source=source, split=split, ids=ids))

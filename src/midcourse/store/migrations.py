@@ -160,7 +160,7 @@ def migrate_engine(engine: sa.Engine) -> tuple[int, Path | None]:
 def _create(connection: sa.Connection, name: str) -> None:
     there = set(sa.inspect(connection).get_table_names())
     # A file belongs to one application; a PostgreSQL database may hold other tables beside ours.
-    foreign = there if connection.dialect.name == "sqlite" else there & set(metadata.tables)
+    foreign = there if connection.dialect.name == "sqlite" else there & {*metadata.tables, transacting.last_commit.name}
     if foreign:
         raise StoreError(
             f"{name} is the database of something else (it has a table {min(foreign)!r}): name another one with --store"

@@ -4,7 +4,8 @@ Each function reads through the connection it is given, a bounded number of traj
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from midcourse.errors import InputError
 from midcourse.store.schema import node, rejected, steer, steer_state, trajectory, trajectory_state, use
 from midcourse.types import Message, ModelRef, Node, Place, Rejected, Steer, Trajectory
 
-__all__ = ["chunks", "count", "depths", "latest", "load", "newest", "page", "resolve_id", "select_ids"]
+__all__ = ["chunks", "count", "depths", "latest", "load", "pages", "resolve_id", "select_ids"]
 
 BATCH = 64
 """Trajectories read at once."""
@@ -48,26 +49,33 @@ def resolve_id(connection: sa.Connection, table: sa.Table, prefix: str) -> str:
     return str(found[0])
 
 
-def newest(connection: sa.Connection) -> int:
+def _newest(connection: sa.Connection) -> int:
     """Number of the trajectory that was stored last; 0 where there is none."""
     return int(connection.execute(sa.select(sa.func.max(trajectory.c.seq))).scalar() or 0)
 
 
-def page(
-    connection: sa.Connection, after: int, until: int, *, source: str | None, split: str | None
-) -> list[tuple[int, str]]:
-    """Number and id of the next trajectories in the order in which they were stored, at most PAGE.
+def pages(
+    ask: Callable[[Callable[[sa.Connection], Any]], Any], *, source: str | None = None, split: str | None = None
+) -> Iterator[list[str]]:
+    """Ids of trajectories in the order in which they were stored, PAGE at a time; none that comes meanwhile.
 
     Args:
-        connection: Open.
-        after: Number of the last one that is known.
-        until: Number of the last one that is wanted.
+        ask: Has something read through a connection; it need not be the same one each time.
         source: Only those of this source.
         split: Only those of this split.
     """
-    seq = trajectory.c.seq
-    query = _stored(source, split).where(seq > after, seq <= until).limit(PAGE)
-    return [(row.seq, row.id) for row in connection.execute(query)]
+    seq, after, until = trajectory.c.seq, 0, ask(_newest)
+    while True:
+        query = _stored(source, split).where(seq > after, seq <= until).limit(PAGE)
+        found = ask(partial(_rows, query=query))
+        if not found:
+            return
+        after = found[-1].seq
+        yield [row.id for row in found]
+
+
+def _rows(connection: sa.Connection, query: sa.Select[tuple[int, str]]) -> Sequence[sa.Row[tuple[int, str]]]:
+    return connection.execute(query).all()
 
 
 def _stored(source: str | None, split: str | None) -> sa.Select[tuple[int, str]]:
