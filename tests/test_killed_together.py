@@ -250,6 +250,7 @@ def wait_for(what: Callable[[], bool], workers: list[Worker], seconds: float) ->
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(1500)
 def test_killed_together_nothing_is_lost(tmp_path: Path) -> None:
     kills: Counter[str] = Counter()

@@ -209,3 +209,11 @@ def test_an_export_of_another_program_is_a_mistake_that_is_explained(folder: Pat
     unknown = run(folder, str(EXPORTS / "argilla.json"), "--map", "chosen=x", source="argilla")
     assert unknown.exit_code == 2
     assert "names no column of this format" in unknown.stderr
+
+
+def test_a_file_in_place_of_its_kind_is_told(folder: Path) -> None:
+    runner = CliRunner(env={"COLUMNS": "400"})
+    said = runner.invoke(app, ["import", str(folder / "my.jsonl")])
+    assert said.exit_code == 2
+    assert f"midcourse import steers {folder / 'my.jsonl'}" in said.stderr
+    assert "Did you mean 'steers'" in runner.invoke(app, ["import", "steer", "x"]).stderr

@@ -32,3 +32,10 @@ def test_the_next_commands_work(tmp_path: Path, peft: str) -> None:
     assert ("--adapter" in talk) == (peft == "true")
     said = runner.invoke(app, [*talk, "--prompt", "Tea?", "--max_new_tokens", "4"])
     assert said.exit_code == 0, said.output
+
+
+@pytest.mark.parametrize("words", [["--store", "midcourse.db"], ["--beta", "0.2", "midcourse.db"]])
+def test_an_option_in_place_of_the_data_is_told(words: list[str]) -> None:
+    said = CliRunner().invoke(app, ["train", *words, "--output_dir", "out"])
+    assert said.exit_code == 2
+    assert f"the data comes first and settings after it, got '{words[0]}'" in said.stderr

@@ -1,6 +1,7 @@
 """Forks are found in tokens, and every path decodes to exactly the text that the row says."""
 
 import json
+from typing import Any
 
 import pytest
 import tokenizers
@@ -202,3 +203,15 @@ def test_a_tokenizer_that_changes_the_text_is_not_trusted(tiny_tokenizer: TextTo
     trajectories, skipped = join([SteerRow(USER, "cafe\u0301", " au lait", (" noir",))], changing, source="test")
     assert trajectories == []
     assert "NFC" in skipped[0].reason
+
+
+@pytest.mark.parametrize("prompt", [USER, "Say: "])
+def test_half_a_character_is_no_text(tiny_tokenizer: TextTokenizer, prompt: Any) -> None:
+    fine = SteerRow(prompt, "It is", " good", (" bad",))
+    for row in (SteerRow(prompt, "", " \ud83d", (" bad",)), SteerRow(prompt, "", " good", (" \ud83d",))):
+        trajectories, skipped = join([row, fine], tiny_tokenizer, source="test")
+        assert [len(t.steers) for t in trajectories] == [1]
+        assert "half a character" in skipped[0].reason
+    trajectories, skipped = join([SteerRow("\ud83d", "", " good", (" bad",))], tiny_tokenizer, source="test")
+    assert (trajectories, len(skipped)) == ([], 1)
+    assert "half a character" in skipped[0].reason

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from midcourse.cli.import_run import Options, run_import
 from midcourse.cli.reading import columns_of
@@ -14,7 +15,22 @@ from midcourse.cli.reading import columns_of
 if TYPE_CHECKING:
     from midcourse.capture.importers.files import Reader
 
+
+class NamesTheKind(TyperGroup):
+    """A file where the kind should stand is the likeliest slip."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Click's own, with a hint for a file in place of a command."""
+        if args[0] not in self.commands and Path(args[0]).suffix:
+            ctx.fail(
+                f"Say what {args[0]} holds. Rows with prompt, rejected and chosen: midcourse import steers {args[0]}. "
+                "All kinds: midcourse import -h"
+            )
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=NamesTheKind,
     help="Bring steers in: rows you wrote, data sets, and exports of chat programs and annotation tools.",
     no_args_is_help=True,
 )

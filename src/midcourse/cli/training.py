@@ -73,6 +73,10 @@ def train(
         from midcourse.cli.run_training import dry, run
     except ImportError as error:
         raise MissingExtra.of("train", "`midcourse train`") from error
+    if source.startswith("-"):  # an option that is not train's own was taken for the data
+        raise InputError(
+            f"the data comes first and settings after it, got {source!r}: midcourse train midcourse.db --output_dir …"
+        )
     settings = {**_yaml(config), **_options(context.args)}
     settings["output_dir"] = str(output_dir)
     if mix is not None:

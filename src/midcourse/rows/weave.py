@@ -124,7 +124,7 @@ class _Weaver:
 
     def path(self, answer: str) -> _Path:
         """Tokenize prompt and answer as one; raises InputError where the ids would not give the text back."""
-        raw = answer.encode()
+        raw = _bytes(answer)
         if self.prompt_ids is not None:
             below = self.tokenizer.encode(answer)
             pieces = self.tokenizer.pieces(below)
@@ -132,9 +132,10 @@ class _Weaver:
                 raise InputError(_LOSSY)
             return _Path([*self.prompt_ids, *below], [0] * len(self.prompt_ids) + list(accumulate(map(len, pieces))))
         assert isinstance(self.prompt, str)
+        whole = _bytes(self.prompt) + raw
         ids = self.tokenizer.encode_prompt(self.prompt + answer)
         pieces = self.tokenizer.pieces(ids)
-        if not b"".join(pieces).endswith(self.prompt.encode() + raw):
+        if not b"".join(pieces).endswith(whole):
             raise InputError(_LOSSY)
         ends = list(accumulate(map(len, pieces)))
         start = (ends[-1] if ends else 0) - len(raw)  # a BOS or a dummy space may stand before the prompt
@@ -316,6 +317,15 @@ _NOTHING_PUT = (
     "the kept text ends where the rejected one goes on, so nothing was put in its place; give the chosen text, what "
     "follows it, or `ended`: true where the answer should have stopped"
 )
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the text holds half a character at position {error.start} (wrong encoding?); save it as UTF-8"
+        ) from None
 
 
 def _source_text(passage: Passage, ids: Sequence[str]) -> dict[str, Any]:

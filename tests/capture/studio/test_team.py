@@ -43,6 +43,7 @@ def _signed_in(studio, name: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_fifty_people_and_two_proxies_lose_no_steer_and_double_none(server, tmp_path):
     url = server.database()
     with serve(tmp_path, Babbler(), place=url, max_new_tokens=40) as studio:

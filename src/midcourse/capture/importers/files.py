@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from midcourse.capture.importers.parquet_sizes import rows_at_once
 from midcourse.errors import InputError, MissingExtra
 
 __all__ = ["FORMATS", "TEXT_FORMATS", "BadLine", "Reader", "Record", "find_files", "read_records"]
@@ -18,8 +19,6 @@ __all__ = ["FORMATS", "TEXT_FORMATS", "BadLine", "Reader", "Record", "find_files
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of the longest line that is read."""
 MAX_FIELD = MAX_LINE
-UNPACKED = 64 * 1024 * 1024
-"""Bytes of a Parquet column that may be packed to next to nothing."""
 CHUNK = 1024 * 1024
 PIECE = 64 * 1024
 """Characters of a plain text file that make one record."""
@@ -195,8 +194,7 @@ def _parquet(path: Path) -> Iterator[Record | BadLine]:
     try:
         with parquet.ParquetFile(path) as file:
             rows = max(1, file.metadata.num_rows)
-            for group in range(file.num_row_groups):
-                most = _rows_at_once(path, file.metadata.row_group(group))
+            for group, most in enumerate(rows_at_once(path)):
                 for batch in file.iter_batches(batch_size=most, row_groups=[group]):
                     for value in batch.to_pylist():
                         number += 1
@@ -205,24 +203,6 @@ def _parquet(path: Path) -> Iterator[Record | BadLine]:
         if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file: pyarrow says both so
             raise
         raise InputError(f"{path}: broken as Parquet after row {number} (truncated?): {error}") from error
-
-
-def _rows_at_once(path: Path, group: Any) -> int:
-    """Rows that are unpacked together: fewer where one value may be large, for a dictionary repeats it for nothing.
-
-    Raises:
-        InputError: The file is a bomb: little on disk, and no end of it when unpacked.
-    """
-    largest = 0
-    for n in range(group.num_columns):
-        column = group.column(n)
-        packed, unpacked = column.total_compressed_size, column.total_uncompressed_size
-        if unpacked > UNPACKED and unpacked > 1000 * max(packed, 1):
-            raise InputError(
-                f"{path}: {packed} bytes of column {column.path_in_schema!r} unpack to {unpacked}; refused"
-            )
-        largest = max(largest, unpacked)
-    return max(1, min(64, 16 * UNPACKED // max(largest, 1)))
 
 
 def _pieces(path: Path) -> Iterator[Record | BadLine]:

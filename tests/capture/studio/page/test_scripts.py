@@ -104,6 +104,7 @@ def test_thinking_folds_when_it_is_over(studio: Callable[..., Any], tab: Callabl
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("tokens", [4_000, 20_000])
 def test_long_texts_stay_smooth(tokens: int, studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     sentence = "You should go home. It's a very very good day, isn't it? The cat should stop the day.\n"
