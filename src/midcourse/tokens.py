@@ -306,8 +306,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _content(token: Any) -> str | None:
+    """The text of a token; half a character is passed over, as a token that does not exist is."""
     content = token.get("content") if isinstance(token, dict) else token
-    return content if isinstance(content, str) else None
+    whole = isinstance(content, str) and not any("\ud800" <= c <= "\udfff" for c in content)
+    return content if whole else None
 
 
 def _ids(value: Any) -> list[int]:
