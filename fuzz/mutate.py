@@ -6,9 +6,13 @@ An input is an optional first line that says what it is, then JSON, or lines of 
 import copy
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["mutated"]
+__all__ = ["mutated", "replaced"]
+
+KINDS: tuple[Any, ...] = (None, True, 3, 0.5, "a", [], ["a"], [[]], {}, {"a": 1})
+"""One of each kind of JSON."""
 
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 7, 2**31, 2**63, -(2**63), 10**30, 0.5, 1e308, float("nan"), float("inf"), "", " "),
@@ -56,11 +60,60 @@ GLUE = (
 )
 
 
-def mutated(data: bytes, dice: random.Random) -> bytes:
-    """One more input, near this one."""
+def replaced(data: bytes) -> Iterator[bytes]:
+    """All inputs in which one place of the JSON holds another kind of value; of lines and items, each shape once."""
+    head, body = _parted(data)
+    lines = [body] if _json(body) is not None else body.split(b"\n")
+    values = [_json(line) for line in lines]
+    for at in _shapes(values):
+        for place in _places(values[at]):
+            for other in KINDS:
+                new = json.dumps(_with(values[at], place, other)).encode()
+                yield head + b"\n".join([*lines[:at], new, *lines[at + 1 :]])
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _shapes(values: list[Any]) -> list[int]:
+    """Where the first of each shape stands."""
+    first: dict[str, int] = {}
+    for at, value in enumerate(values):
+        if value is not None:
+            first.setdefault(repr(list(_places(value))), at)
+    return list(first.values())
+
+
+def _places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield above
+    keys = value if isinstance(value, dict) else _shapes(value) if isinstance(value, list) else ()
+    for key in keys:
+        yield from _places(value[key], (*above, key))
+
+
+def _with(value: Any, place: tuple[Any, ...], other: Any) -> Any:
+    if not place:
+        return other
+    new = copy.copy(value)
+    new[place[0]] = _with(value[place[0]], place[1:], other)
+    return new
+
+
+def _parted(data: bytes) -> tuple[bytes, bytes]:
+    """The line that says what the rest is, with its end and if there is one, and the rest."""
     head, newline, body = data.partition(b"\n")
     if not newline or head[:1] in b'{["':
-        head, newline, body = b"", b"", data
+        return b"", data
+    return head + newline, body
+
+
+def mutated(data: bytes, dice: random.Random) -> bytes:
+    """One more input, near this one."""
+    head, body = _parted(data)
     lines = body.split(b"\n")
     at = dice.randrange(len(lines))
     for chosen, before, behind in ((body, [], []), (lines[at], lines[:at], lines[at + 1 :])):
@@ -79,7 +132,7 @@ def mutated(data: bytes, dice: random.Random) -> bytes:
         lines.insert(dice.randrange(len(lines) + 1), dice.choice(lines))
     if dice.random() < 0.03:
         lines = lines[: dice.randrange(len(lines) + 1)]
-    return head + newline + b"\n".join(lines)
+    return head + b"\n".join(lines)
 
 
 def _tree(value: Any, dice: random.Random) -> Any:

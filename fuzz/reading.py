@@ -5,6 +5,7 @@ Bytes in, nothing out but `MidcourseError`.
 
 import contextlib
 import json
+from functools import cache
 from typing import Any
 
 import httpx
@@ -126,6 +127,12 @@ def rules(data: bytes) -> None:
         RuleSet.of(json_of(data), "rules.json")
 
 
+@cache
+def _backend(dialect: str) -> RemoteBackend:
+    """One for all inputs: a client of its own reads all certificates, which takes longer than any input."""
+    return RemoteBackend("http://server", TOKENIZER, dialect=dialect, model="m")
+
+
 def wire(data: bytes) -> None:
     """`{dialect, lines}`: what a model server sends, as the backend reads it."""
     value = json_of(data)
@@ -139,7 +146,7 @@ def wire(data: bytes) -> None:
     body = "\n".join(lines).encode("utf-8", "replace")
     answer = httpx.MockTransport(lambda _: httpx.Response(200, content=body))
     with contextlib.suppress(MidcourseError):
-        backend = RemoteBackend("http://server", TOKENIZER, dialect=str(value["dialect"]), model="m")
+        backend = _backend(str(value["dialect"]))
         backend.line._client = httpx.Client(transport=answer)
         for token in backend.stream(TOKENIZER.encode("the cat"), Sampling(max_new_tokens=50, alternatives=3)):
             assert 0 <= token.id < TOKENIZER.size

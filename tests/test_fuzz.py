@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "fuzz"))
 
 from families import CORPUS, FAMILIES  # noqa: E402
-from mutate import mutated  # noqa: E402
+from mutate import mutated, replaced  # noqa: E402
 
 
 def test_every_family_has_seeds_that_get_somewhere():
@@ -39,6 +39,18 @@ def test_only_our_own_errors_come_out(family):
         except Exception as error:
             error.add_note(f"the input was {data!r}")
             raise
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_place_of_every_seed_may_hold_anything(family):
+    pytest.importorskip("pyarrow")
+    for path in sorted((CORPUS / family).iterdir()):
+        for data in replaced(path.read_bytes()):
+            try:
+                FAMILIES[family](data)
+            except Exception as error:
+                error.add_note(f"{path.name} as {data!r}")
+                raise
 
 
 @pytest.mark.slow

@@ -183,7 +183,7 @@ def _areas(result: Mapping[str, Any]) -> dict[str, str]:
     for region in (r for r in _listed(result.get("result"), "result") if isinstance(r, Mapping)):
         value = region.get("value")
         text = value.get("text") if isinstance(value, Mapping) else None
-        if region.get("type") == "textarea" and text is not None:
+        if region.get("type") == "textarea" and isinstance(text, str | list):
             found[str(region.get("from_name"))] = text if isinstance(text, str) else "\n".join(map(str, text))
     return found
 

@@ -47,7 +47,7 @@ def _conversation(turns: Any) -> list[dict[str, Any]]:
     said = []
     for turn in turns:
         role = turn.get("from", turn.get("role"))
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             raise InputError(f"column `conversations`: {role!r} is no one we know; known are {', '.join(_ROLES)}")
         said.append({"role": _ROLES[role], "content": turn.get("value", turn.get("content"))})
     return said
