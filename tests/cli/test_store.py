@@ -1,6 +1,7 @@
 """`midcourse store` as a user sees it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from midcourse.capture.studio.journal import Journal
 from midcourse.cli import app
 from midcourse.store import Store, schema
 from midcourse.types import Node, Place, Trajectory
+from store.conftest import place, postgres, server
 
+__all__ = ["place", "postgres", "server"]  # fixtures
 ROWS = [
     {"prompt": "p", "prefix": "It is", "rejected": " bad", "chosen": " good", "author": "anna", "reason": "my dog Rex"},
     {"prompt": "q", "prefix": "It is", "rejected": " bad", "chosen": " good", "author": "ben"},
@@ -151,20 +154,29 @@ def test_migrate_and_verify(desk: Path) -> None:
     assert "not a database" in run("store", "migrate", "--store", desk / "text.db", code=2).stderr
 
 
-def test_a_backup_is_brought_back_with_the_studios_records(desk: Path) -> None:
-    with Store(desk / "a.db") as store:
-        Journal(store).add("queue", {"prompt": "p"})
+def test_a_backup_is_brought_back_with_the_studios_records(desk: Path, place: Callable[[], str]) -> None:
+    used, again, kept = place(), place(), desk / "kept.bak"
+    run("store", "copy", desk / "a.db", used)
+    with Store(used) as store:
+        journal = Journal(store)
+        journal.add("queue", {"prompt": "p"}, "anna")
+        journal.note("typing x", "unfin")
+        journal.spool("x", Place("n", 1), [1], [0.0], 1)
         before = list(store.trajectories())
-    said = run("store", "backup", desk / "kept.bak", "--store", desk / "a.db").output
+    said = run("store", "backup", kept, "--store", used).output
     assert "every hash is right" in said
-    assert "already" in run("store", "backup", desk / "kept.bak", "--store", desk / "a.db", code=2).output
-    run("store", "restore", desk / "kept.bak", "--store", desk / "b.db")
-    with Store(desk / "b.db") as store:
+    assert kept.read_bytes().startswith(b"SQLite format 3")
+    assert "already" in run("store", "backup", kept, "--store", used, code=2).output
+    run("store", "restore", kept, "--store", again)
+    with Store(again) as store:
         assert list(store.trajectories()) == before
-        assert [e.kind for e in Journal(store).since()] == ["queue"]
-    assert (
-        "holds something already" in run("store", "restore", desk / "kept.bak", "--store", desk / "b.db", code=2).output
-    )
+        journal = Journal(store)
+        assert [(e.kind, e.by) for e in journal.since()] == [("queue", "anna")]
+        assert journal.noted("typing x") == "unfin"
+        assert journal.spooled("x") is not None
+        assert journal.add("queue", {"prompt": "q"}).seq == 2  # a number of its own
+    assert "is sound" in run("store", "verify", "--store", again).stdout
+    assert "holds something already" in run("store", "restore", kept, "--store", again, code=2).output
     assert not list(desk.glob("*.part*"))
 
 

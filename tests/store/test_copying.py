@@ -8,9 +8,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
 from midcourse.errors import StoreError
-from midcourse.store import Store, copying, schema
+from midcourse.store import Store, consents, copying, exchanges, reviews, schema
+from midcourse.store.exchanges import KeptExchange
+from midcourse.store.reviews import Inbox, Review
 from midcourse.types import Trajectory
 
+from .server import Server
 from .trees import small, trajectories
 
 Place = Callable[[], str]
@@ -28,14 +31,29 @@ def _filled(url: str) -> Store:
     store.set_state("a-0", "withdrawn", by="ann")
     store.record_handed_out("export", "x.jsonl", ["a"])
     store.purge(["gone"], why="asked for")
+    with store.transaction() as connection:
+        consents.allow(connection, "model", "m", allowed=False)
+        exchanges.put(connection, KeptExchange("1", "c1/u", None, "m", 1.5, {"text": "one \x00 \ud800"}))
+        seen = Review("r", "c1", "m", 5.0, "changed", certain=True, why="NUL \x00 \\ 日本", proposal={"rows": []})
+        reviews.put(connection, seen)
+    Inbox(store).reject("r", by="me")
     return store
 
 
 def test_a_copy_holds_every_record_in_its_order_and_goes_on(place: Place, tmp_path: Path) -> None:
-    with _filled(place()) as source, Store(place()) as target, Store(tmp_path / "third.db") as third:
+    _copied_on(place(), place(), tmp_path / "third.db")
+
+
+def test_a_laptops_store_goes_to_a_server_and_back(server: Server, tmp_path: Path) -> None:
+    _copied_on(str(tmp_path / "first.db"), server.database(), tmp_path / "third.db")
+
+
+def _copied_on(first: str, second: str, last: Path) -> None:
+    with _filled(first) as source, Store(second) as target, Store(last) as third:
         rows = source.copy_to(target)
         assert rows["trajectory"] == 2
         assert rows["steer_state"] == 1
+        assert all(rows.values()), "a row of every table"
         target.copy_to(third)  # back to SQLite, wherever it came from
         assert _everything(source) == _everything(target) == _everything(third)
         assert list(third.trajectories()) == list(source.trajectories())
@@ -53,6 +71,18 @@ def test_whatever_can_be_stored_arrives_as_it_was(made: Trajectory, tmp_path_fac
         source.add(made)
         source.copy_to(target)
         assert _everything(source) == _everything(target)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=trajectories())
+def test_and_through_a_server(made: Trajectory, server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("copy")
+    with Store(folder / "a.db") as source, Store(server.database()) as target, Store(folder / "b.db") as third:
+        source.add(made)
+        source.copy_to(target)
+        target.copy_to(third)
+        assert _everything(source) == _everything(target) == _everything(third)
+        assert list(third.trajectories()) == [made]
 
 
 def test_a_store_that_holds_something_is_left_as_it_is(place: Place) -> None:
