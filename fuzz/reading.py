@@ -149,7 +149,7 @@ def wire(data: bytes) -> None:
         backend = _backend(str(value["dialect"]))
         backend.line._client = httpx.Client(transport=answer)
         for token in backend.stream(TOKENIZER.encode("the cat"), Sampling(max_new_tokens=50, alternatives=3)):
-            assert 0 <= token.id < TOKENIZER.size
+            assert all(0 <= i < TOKENIZER.size for i in (token.id, *(other for other, _ in token.alternatives)))
 
 
 def model(data: bytes) -> None:

@@ -33,11 +33,17 @@ def _filled(url: str) -> Store:
     store.purge(["gone"], why="asked for")
     with store.transaction() as connection:
         consents.allow(connection, "model", "m", allowed=False)
+        consents.secret(connection)
         exchanges.put(connection, KeptExchange("1", "c1/u", None, "m", 1.5, {"text": "one \x00 \ud800"}))
         seen = Review("r", "c1", "m", 5.0, "changed", certain=True, why="NUL \x00 \\ 日本", proposal={"rows": []})
         reviews.put(connection, seen)
     Inbox(store).reject("r", by="me")
     return store
+
+
+def _secret(store: Store) -> bytes:
+    with store.transaction() as connection:
+        return consents.secret(connection)
 
 
 def test_a_copy_holds_every_record_in_its_order_and_goes_on(place: Place, tmp_path: Path) -> None:
@@ -56,6 +62,7 @@ def _copied_on(first: str, second: str, last: Path) -> None:
         assert all(rows.values()), "a row of every table"
         target.copy_to(third)  # back to SQLite, wherever it came from
         assert _everything(source) == _everything(target) == _everything(third)
+        assert _secret(source) == _secret(target) == _secret(third)
         assert list(third.trajectories()) == list(source.trajectories())
         assert target.verify() == []
         assert not target.add(small("gone", prompt=5))

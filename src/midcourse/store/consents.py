@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from midcourse.store import dialects, schema
 
-__all__ = ["Consents", "allow", "read", "secret"]
+__all__ = ["SECRET", "Consents", "allow", "read", "secret"]
 
-_SECRET = "secret"
+SECRET = "secret"
+"""Its key in `meta`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ def read(connection: sa.Connection) -> Consents:
 
 def secret(connection: sa.Connection) -> bytes:
     """This store's own secret, 32 bytes; made at the first call, inside a writing transaction."""
-    query = sa.select(schema.meta.c.value).where(schema.meta.c.key == _SECRET)
+    query = sa.select(schema.meta.c.value).where(schema.meta.c.key == SECRET)
     known = connection.execute(query).scalar()
     if known is None:
-        made = {"key": _SECRET, "value": secrets.token_hex(32)}
+        made = {"key": SECRET, "value": secrets.token_hex(32)}
         connection.execute(dialects.insert_new(connection, schema.meta), [made])
         known = connection.execute(query).scalar_one()
     return bytes.fromhex(known)

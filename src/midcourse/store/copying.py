@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from midcourse.errors import StoreError
 from midcourse.store import dialects
+from midcourse.store.consents import SECRET
 from midcourse.store.schema import meta, metadata, tombstone, trajectory
 
 __all__ = ["copy_tables", "count_rows", "one_moment"]
@@ -56,6 +57,7 @@ def copy_tables(
         copied[table.name], there = (_count(c, table) for c in (source, target))
         if copied[table.name] != there:
             raise StoreError(f"of {copied[table.name]} rows of table {table.name} {there} arrived; nothing was kept")
+    _copy_secret(source, target)
     return copied
 
 
@@ -77,6 +79,14 @@ def _tables(source: sa.Connection, also: Sequence[sa.MetaData]) -> list[sa.Table
     there = set(sa.inspect(source).get_table_names())
     every = [table for tables in (metadata, *also) for table in tables.sorted_tables]
     return [table for table in every if table is not meta and table.name in there]
+
+
+def _copy_secret(source: sa.Connection, target: sa.Connection) -> None:
+    """Clients are known by what the secret made of their keys: under another one, consents would be nobody's."""
+    of_secret = meta.c.key == SECRET
+    target.execute(meta.delete().where(of_secret))
+    for row in source.execute(sa.select(meta).where(of_secret)).mappings():
+        target.execute(meta.insert(), [dict(row)])
 
 
 def _rows(source: sa.Connection, table: sa.Table) -> Iterator[list[dict[str, object]]]:

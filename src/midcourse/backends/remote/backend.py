@@ -133,6 +133,7 @@ class RemoteBackend:
 
     def _tokens(self, chunk: Chunk, alternatives: int) -> Iterator[Token]:
         words = chunk.words or ((Word(raw=chunk.text.encode()),) if chunk.text else ())
+        self.tokenizer.check_ids([word.id for word in words if word.id is not None])
         if self.dialect.loses_split and len(words) == 1 and words[0].id is not None:
             for lost in self._lost(chunk.text, words[0].id):
                 yield Token(lost, math.nan)
@@ -141,10 +142,9 @@ class RemoteBackend:
             best = []
             for name, logprob in word.alternatives[:alternatives]:
                 known = [name] if isinstance(name, int) else self._ids(name)
-                if len(known) == 1:
+                if len(known) == 1 and 0 <= known[0] < self.tokenizer.size:  # a model may have more than its tokenizer
                     best.append((known[0], logprob))
             for i in found:
-                self.tokenizer.check_ids([i])
                 # Bytes that are several tokens here were one there: its log-probability is none of theirs.
                 yield Token(i, word.logprob, tuple(best)) if len(found) == 1 else Token(i, math.nan)
 
