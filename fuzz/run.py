@@ -1,6 +1,6 @@
 """Fuzz one family with atheris: `python fuzz/run.py FAMILY [libFuzzer's options] [corpus folders]`.
 
-Half of the new inputs are changed as trees of JSON, half byte by byte. `scripts/fuzz` runs all families.
+Four in five new inputs are changed as trees of JSON, the others byte by byte. `scripts/fuzz` runs all families.
 """
 
 import random

@@ -1,5 +1,6 @@
 """`--processes N` as a user sees it: one voice, one sentence, all ended."""
 
+import io
 import json
 import os
 import signal
@@ -7,13 +8,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from safetensors.torch import load_file
+import torch
+from rich.console import Console
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from midcourse.cli import app
 from midcourse.cli.launching import without
+from midcourse.cli.run_training import _sharded
+from midcourse.workflows.scale import PRESETS
+
+CLUSTER = Path(__file__).parents[2] / "recipes" / "cluster"
 
 
 def words(desk: Path, out: str, *more: str) -> list[str]:
@@ -54,6 +62,52 @@ def test_a_dry_run_shares_the_steps_out(desk: Path):
         plan("--per_device_train_batch_size", "2", "--processes", "2"),
     )
     assert one["steps"] == two["steps"]
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype", "gigabytes", "sharded"),
+    [
+        ({}, "bfloat16", 80, False),  # 16 GB
+        ({}, "bfloat16", 24, True),
+        ({}, "float32", 48, True),  # 32 GB, though its files have 16
+        ({"use_peft": False}, "bfloat16", 24, None),  # only an adapter's base is ever sharded
+        ({"fsdp": False}, "bfloat16", 24, None),
+    ],
+)
+def test_a_base_that_fills_a_gpu_is_held_in_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict, dtype: str, gigabytes: int, sharded: bool | None
+):
+    (tmp_path / "config.json").write_text(json.dumps(PRESETS["llama-3.1-8b"]))
+    save_file({}, tmp_path / "model.safetensors")
+    gpu = SimpleNamespace(total_memory=gigabytes * 10**9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: gpu)
+    plan = {"model": str(tmp_path), "dtype": dtype}
+    said = Console(file=io.StringIO())
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert _sharded(given, plan, said) == (given if not sharded else {**given, "fsdp": True})
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert _sharded(given, plan, said) == given
+
+
+def accelerate(*words: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "RANK"} | {"OMP_NUM_THREADS": "1"}
+    agent = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--num_processes", "2"]
+    done = subprocess.run([*agent, *words], env=environment, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+def test_accelerate_launches_it_too(desk: Path):
+    brief = ("--num_train_epochs", "2")
+    done = CliRunner().invoke(app, words(desk, "whole", *brief, "--per_device_train_batch_size", "4"))
+    assert done.exit_code == 0, done.stderr
+    one = load_file(desk / "whole" / "adapter_model.safetensors")
+    for name, how in {"ddp": ["--multi_gpu"], "fsdp": ["--config_file", str(CLUSTER / "fsdp2.yaml")]}.items():
+        accelerate(*how, "-m", "midcourse", *words(desk, name, *brief, "--per_device_train_batch_size", "2"))
+        two = load_file(desk / name / "adapter_model.safetensors")
+        assert two.keys() == one.keys()
+        assert all(torch.allclose(two[key], one[key], atol=1e-5) for key in one), name
 
 
 @pytest.mark.slow

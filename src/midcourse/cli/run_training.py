@@ -24,9 +24,8 @@ from midcourse.train.mix import parse_mix
 from midcourse.train.precision import resolved_dtype
 from midcourse.train.progress import ProgressFile
 from midcourse.workflows.plan import make_plan, steps_of
+from midcourse.workflows.scale import Shape, Training, in_shards
 
-_SHARE_OF_WEIGHTS = 0.6
-"""Of a GPU's memory: a base that takes more leaves too little for activations and is held in shards."""
 _FEW_STEPS = 30
 """In fewer steps an adapter hardly moves, whatever the steers say."""
 
@@ -106,15 +105,20 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
 
 
 def _sharded(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> dict[str, Any]:
-    """The settings, with --fsdp where a process cannot hold the base alone and nothing is said of it."""
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if not several or not torch.cuda.is_available() or "fsdp" in settings or plan.get("load_in_4bit"):
+    """The settings, with --fsdp where a process holds too much alone and nothing is said of it."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes < 2 or not torch.cuda.is_available() or "fsdp" in settings or plan.get("load_in_4bit"):
         return settings
-    weights = sum(file.stat().st_size for file in resolve(plan["model"]).glob("*.safetensors"))
+    shape = Shape.of(resolve(plan["model"]), rank=settings.get("lora_r", 16))
+    width = getattr(torch, resolved_dtype(plan["dtype"])).itemsize
     room = torch.cuda.get_device_properties(0).total_memory
-    if weights < _SHARE_OF_WEIGHTS * room:
+    adapter = settings.get("use_peft", True)
+    if not in_shards(shape, Training(bytes_a_weight=width, adapter=adapter), room, processes):
         return settings
-    console.print(f"The base takes {size(weights)} of the {size(room)} of a GPU: it is held in shards (--fsdp true)")
+    console.print(
+        f"The base takes {size(width * shape.parameters)} of the {size(room)} of a GPU, and more with what is trained: "
+        "it is held in shards (--fsdp true)"
+    )
     return {**settings, "fsdp": True}
 
 

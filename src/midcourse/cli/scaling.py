@@ -43,7 +43,7 @@ def plan(
     """
     try:
         from midcourse.cli.planning import size
-        from midcourse.workflows.scale import GPUS, Forked, Shape, Training, reckon
+        from midcourse.workflows.scale import GPUS, Forked, Shape, Training, in_shards, reckon
 
         shape = Shape.of(model, rank=lora_r or None)
     except ImportError as error:
@@ -54,6 +54,8 @@ def plan(
         raise InputError(f"--utilisation is {utilisation:g}; expected a share above 0 and at most 1")
     if four_bits and not lora_r:
         raise InputError("a base in 4 bits cannot learn itself: give --lora_r, or leave out --load_in_4bit")
+    if fsdp and not lora_r:
+        raise InputError("only a base with an adapter is held in shards: give --lora_r, or leave out --fsdp")
     sheet = GPUS[gpu.lower()]
     hardware = replace(
         sheet,
@@ -62,12 +64,10 @@ def plan(
         used=utilisation,
     )
     bits = 0.55 if four_bits else 2.0
-    how = Training(bytes_a_weight=bits, adapter=bool(lora_r), checkpointed=checkpointing, sharded=bool(fsdp))
+    how = Training(bytes_a_weight=bits, adapter=bool(lora_r), checkpointed=checkpointing)
+    how = replace(how, sharded=in_shards(shape, how, hardware.memory, gpus) if fsdp is None else fsdp)
     options = {"epochs": epochs, "processes": gpus, "max_tokens": max_tokens}
     made = reckon(shape, Forked(trunk, forks, branch), trees, hardware, training=how, **options)  # type: ignore[arg-type]
-    if fsdp is None and not made.fits and gpus > 1:
-        how = replace(how, sharded=True)
-        made = reckon(shape, Forked(trunk, forks, branch), trees, hardware, training=how, **options)  # type: ignore[arg-type]
     if as_json:
         typer.echo(json.dumps(made.to_dict(), indent=2))
         return
@@ -77,6 +77,8 @@ def plan(
     table.add_column(style="dim")
     total = sum(made.memory.values())
     room = "fits" if made.fits else "does not fit"
+    if not made.fits and not how.sharded and gpus > 1:
+        room += " (in shards, --fsdp, it takes less)"
     rows = [
         ("parameters", f"{shape.parameters:,}", f"{shape.body:,} in the layers"),
         ("trained", f"{shape.trained:,}", f"LoRA of rank {lora_r}" if lora_r else "all weights"),

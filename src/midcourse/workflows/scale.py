@@ -24,6 +24,7 @@ __all__ = [
     "Training",
     "activation_bytes",
     "flops",
+    "in_shards",
     "memory",
     "reckon",
     "step_flops",
@@ -246,6 +247,18 @@ def memory(shape: Shape, training: Training, row: int, processes: int = 1, logit
     return parts
 
 
+def in_shards(shape: Shape, training: Training, room: float, processes: int) -> bool:
+    """Whether a run of several processes shards what it holds unless told: whole, it would leave too little for rows.
+
+    `midcourse train` and `midcourse plan` both ask here. `room` is the memory of a process in bytes. Only what an adapter
+    is trained on is ever sharded.
+    """
+    if not training.adapter:
+        return False
+    whole = memory(shape, replace(training, sharded=False), row=0, logits=0.0)
+    return processes > 1 and sum(whole.values()) > _CROWDED * room
+
+
 @dataclass(frozen=True, slots=True)
 class Reckoned:
     """A run as it would be."""
@@ -274,6 +287,7 @@ class Reckoned:
         return {**asdict(self), **more, "memory_a_process": sum(self.memory.values())}
 
 
+_CROWDED = 0.6
 _HEADROOM = 0.9
 """Of a process's memory: the rest is fragments, buffers of communication and the system's own."""
 
@@ -296,8 +310,7 @@ def reckon(
 
     if training is None:
         training = Training()
-        if processes > 1 and sum(takes(training).values()) > _HEADROOM * hardware.memory:
-            training = Training(sharded=True)
+        training = replace(training, sharded=in_shards(shape, training, hardware.memory, processes))
     each = flops(shape, tree)
     speed = hardware.flops * hardware.used * processes
     needed = takes(training)

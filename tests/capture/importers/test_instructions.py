@@ -54,11 +54,13 @@ ROWS: list[tuple[dict[str, Any], str]] = [
 def test_all_shapes(tiny_tokenizer: TextTokenizer, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     bad: list[dict[str, Any]] = [{"prompt": "p"}, {"question": "q"}, {"messages": [TURNS[0].to_dict()]}]
+    bad.append({**ROWS[0][0], "tools": [{"name": "weather"}]})  # the prompt would be another one without them
     path.write_text("".join(json.dumps(r) + "\n" for r in [*(r for r, _ in ROWS), *bad]), encoding="utf-8")
     found, skipped = apart(import_instructions([path], tiny_tokenizer))
     assert [learnt(t, tiny_tokenizer) for t in found] == [words for _, words in ROWS]
     assert {t.teaches for t in found} == {"instructions"}
-    assert [s.line for s in skipped] == [4, 5, 6]
+    assert [s.line for s in skipped] == [4, 5, 6, 7]
+    assert "tools" in skipped[-1].reason
     assert apart(import_instructions([path], tiny_tokenizer))[0] == found
 
 

@@ -54,6 +54,8 @@ def import_instructions(
 
     def read(record: Record) -> Iterator[Trajectory | Skipped]:
         value = as_ours(record_of(record.value))
+        if value.get("tools"):
+            raise InputError("rows with `tools` cannot be imported: the prompt would be rendered without them")
         said = {key: v for key, v in labels(value, where, fallback).items() if key in ("group", "split")}
         messages = value_at(value, where.get("messages", "messages"))
         if messages is not None and prompt is None:

@@ -168,7 +168,7 @@ def _rule(entry: Any, path: str, number: int) -> OneRule:
     make: Callable[..., OneRule]
     given: tuple[Any, ...] = ()
     if kind == "check":
-        if entry["check"] not in _CHECKS:
+        if not isinstance(entry["check"], str) or entry["check"] not in _CHECKS:
             raise InputError(f"{path}: rule {name!r}: check is {entry['check']!r}, not one of {', '.join(_CHECKS)}")
         make = _CHECKS[entry["check"]]
     else:
