@@ -250,8 +250,8 @@ def memory(shape: Shape, training: Training, row: int, processes: int = 1, logit
 def in_shards(shape: Shape, training: Training, room: float, processes: int) -> bool:
     """Whether a run of several processes shards what it holds unless told: whole, it would leave too little for rows.
 
-    `midcourse train` and `midcourse plan` both ask here. `room` is the memory of a process in bytes. Only what an adapter
-    is trained on is ever sharded.
+    `midcourse train` and `midcourse plan` both ask here. `room` is the memory of a process in bytes. Only what an
+    adapter is trained on is ever sharded.
     """
     if not training.adapter:
         return False
