@@ -18,6 +18,7 @@ METRICS: dict[str, tuple[str, str, str]] = {
     "recurrence": ("The model makes the same error again", "share", "down"),
     "adoption": ("It begins with what the person put", "share", "up"),
     "valid": ("Its samples are sound text", "share", "up"),
+    "flawed": ("It makes the error again, or what it says is no sound text", "share", "down"),
     "accuracy": ("The corrected side is the likelier one, per token", "share", "up"),
     "margin": ("Margin between the sides, per token", "nats", "up"),
     "margin_sum": ("Margin between the sides, summed", "nats", "up"),

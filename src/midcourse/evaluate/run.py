@@ -28,6 +28,8 @@ from midcourse.types import Trajectory
 
 __all__ = ["Options", "Stage", "evaluate", "load", "measure"]
 
+SHARES = ("recurrence", "adoption", "valid", "flawed")
+"""Of the samples at a fork; a model that is destroyed repeats no error, so `flawed` counts what is no text as well."""
 Stage = Callable[[str, int], Callable[[int], None]]
 """(what is being measured, out of how many) -> called with each number done."""
 
@@ -204,8 +206,8 @@ class _Recurrence:
 
     forks: list[Fork]
     errors: list[ErrorSpec]
-    shares: dict[str, list[tuple[float, float, float]]]
-    """Variant -> per fork: shares of samples that repeat, adopt, are valid."""
+    shares: dict[str, list[tuple[float, ...]]]
+    """Variant -> per fork: shares of samples by `SHARES`."""
     texts: dict[str, list[str]]
 
     @classmethod
@@ -228,22 +230,22 @@ class _Recurrence:
         nll = _base_nll(variants, tokenizer, prefixes, samples)
         tick(len(at))
         ceiling = float(np.nanquantile(np.concatenate(nll[BASE]), 0.99))
-        shares: dict[str, list[tuple[float, float, float]]] = {}
+        shares: dict[str, list[tuple[float, ...]]] = {}
         for name in variants.names:
             shares[name] = []
             for fork, error, drawn, odd in zip(at, errors, samples[name], nll[name], strict=True):
                 said = [judge(fork, error, s, tokenizer, checker) for s in drawn]
                 sound = valid(drawn, odd, ceiling)
-                shares[name].append(
-                    (_share([j.repeats for j in said]), _share([j.adopts for j in said]), _share(sound))
-                )
+                flawed = [j.repeats or not fine for j, fine in zip(said, sound, strict=True)]
+                flags = ([j.repeats for j in said], [j.adopts for j in said], sound, flawed)
+                shares[name].append(tuple(map(_share, flags)))
         texts = {v: [tokenizer.decode(drawn[0].token_ids) for drawn in samples[v]] for v in variants.names}
         return cls(at, errors, shares, texts)
 
     def metrics(self, variants: Variants) -> list[Metric]:
         return [
             metric(name, {v: [s[i] for s in self.shares[v]] for v in variants.names}, _groups(self.forks))
-            for i, name in enumerate(("recurrence", "adoption", "valid"))
+            for i, name in enumerate(SHARES)
         ]
 
 
@@ -299,7 +301,7 @@ def _fork_result(
     at = next((i for i, f in enumerate(again.forks) if f is fork), None)
     if at is None:
         return fork_result(fork, measures, tokenizer)
-    shares = {v: dict(zip(("recurrence", "adoption", "valid"), s[at], strict=True)) for v, s in again.shares.items()}
+    shares = {v: dict(zip(SHARES, s[at], strict=True)) for v, s in again.shares.items()}
     return fork_result(
         fork,
         {v: {**m, **shares[v]} for v, m in measures.items()},

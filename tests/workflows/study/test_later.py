@@ -77,7 +77,7 @@ def test_more_prompts_are_nobodys_test():
         ("variations: {a: {texts: late}}", "expected ways such as"),
         ("further: none.jsonl", "holds no such file"),
         ("imported: {methods: [ours, best]}", "names the method 'best'"),
-        ("imported: {corpus: {}}", "takes steers, methods and corpora"),
+        ("imported: {corpus: {}}", "takes steers, methods, corpora and ablations"),
     ],
 )
 def test_slips_are_told_when_the_study_is_read(tmp_path, text, message):

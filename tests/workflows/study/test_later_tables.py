@@ -19,6 +19,7 @@ def found(forks, *, recurrence: float = 0.4, drift: float = 0.005, likely: bool 
         "metrics": {
             "recurrence": {"base": None, "steered": None, "change": None} if likely else both,
             "valid": both,
+            "flawed": both,
             "logp_chosen": both,
             **{f"drift/{k}": {"base": interval(0), "steered": interval(drift)} for k in ("kl_answers", "kl_retained")},
         },
@@ -53,7 +54,8 @@ def study(tmp_path):
 def keep(study, cell, value):
     path = study.results / cell.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
+    own = next(c for c in study.cells() if c.path == cell.path)
+    path.write_text(json.dumps({"cell": {"settings": dict(own.settings)}, **value}))
 
 
 def test_real_corrections_are_shown_over_all_folds_with_writers_as_clusters(study):

@@ -12,6 +12,7 @@ from midcourse.workflows.study import queue as queue_module
 from midcourse.workflows.study.cells import METHODS
 from midcourse.workflows.study.material import Material
 from midcourse.workflows.study.queue import left, said_estimate
+from midcourse.workflows.study.run_cell import lesson_of
 from midcourse.workflows.study.statistics import over_seeds
 from midcourse.workflows.tasks import Task
 from model_folder import save_model
@@ -83,6 +84,11 @@ def test_a_study_runs_stops_goes_on_and_is_shown(study, folder, tmp_path, monkey
     assert 0 <= ours["forks"][0]["steered"]["recurrence"] <= 1
     assert ours["effort"]["cap"] == 2
     assert ours["unsteered"]["tokens"] > 0
+    texts = ours["unsteered"]["texts"]
+    assert [t["prompt"] for t in texts] == ["Say 6", "Say 7", "Say 8"]  # all of them: intervals draw from them
+    assert sum(t["tokens"] for t in texts) / 3 == ours["unsteered"]["tokens"]
+    at = ours["forks"][0]["steered"]
+    assert max(at["recurrence"], 1 - at["valid"]) <= at["flawed"] <= at["recurrence"] + 1 - at["valid"]
     own = study.result(Cell("own", "task", "dpo_whole", 4, 0, "own"))
     assert own["lesson"]["texts"] >= 1
     page = write_tables(study, study.results).read_text()
@@ -122,7 +128,7 @@ def found(recurrence, drift, sound=0.9):
         ((found(0.5, 0.01), found(0.2, 0.01)), 0.4),
         ((found(0.5, 0.01), found(0.45, 0.01, sound=0.7)), 0.1),  # what is no text any more counts as an error
         ((found(0.5, 0.01), found(0.2, 0.03)), 0.1),  # it moved the model further than anybody would accept
-        ((found(0.5, 0.04), found(0.7, 0.03)), 0.4),  # so did both: the one that moved it least
+        ((found(0.5, 0.04), found(0.7, 0.03)), 0.1),  # so did both: the better one, not the one that learnt least
     ],
 )
 def test_settings_come_from_the_development_tasks(study, monkeypatch, trials, best):
@@ -130,6 +136,72 @@ def test_settings_come_from_the_development_tasks(study, monkeypatch, trials, be
     assert tuned.settings("ours")["beta"] == 0.1  # nothing ran: the first
     monkeypatch.setattr(Study, "result", lambda self, cell: trials[int(cell.label[-1])])
     assert tuned.settings("ours")["beta"] == best
+
+
+def test_a_method_like_another_begins_with_what_that_was_chosen(study):
+    trials = {"sft_full": {"learning_rate": [2e-4]}}
+    more = {"sft_full_kl": {"like": "sft_full", "loss_type": "sft_full", "retain_weight": 5.0}}
+    made = replace(study, trials=trials, extra_methods=more).settings("sft_full_kl")
+    assert (made["learning_rate"], made["retain_weight"]) == (2e-4, 5.0)
+    assert "like" not in made
+
+
+def test_a_cell_that_fails_is_told_and_the_others_run(study, folder, tmp_path, monkeypatch):
+    said, run = [], queue_module.run_cell
+
+    def broken(study_, cell, *rest):
+        if cell.method == "sft_full":
+            raise ValueError("no such thing")
+        return run(study_, cell, *rest)
+
+    monkeypatch.setattr(queue_module, "run_cell", broken)
+    with pytest.raises(InputError, match="1 cells failed, the others ran: first same/task/sft_full-4-0.json: no such"):
+        run_study(study, find(folder), tmp_path / "work", said.append, only=["same/task/base", "same/task/sft_full"])
+    assert any("Traceback" in s for s in said)
+    assert study.result(Cell("headline", "task", "base", 0, 0)) is not None
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(queue_module, "run_cell", lambda *_: (_ for _ in ()).throw(full))
+    with pytest.raises(OSError, match="No space"):
+        run_study(study, find(folder), tmp_path / "work", said.append)
+
+
+def test_results_of_other_settings_are_not_taken_for_ones_own(study):
+    cell = next(c for c in study.cells() if c.method == "ours")
+    path = study.results / cell.path
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"cell": {"settings": {"beta": 9.0}}}))
+    with pytest.raises(InputError, match=r"ours-4-0.json was made with \{'beta': 9.0\}"):
+        left(study)
+
+
+def test_a_drift_budget_is_watched_on_texts_that_nothing_learns(material):
+    lesson = material.same("m", 4, 0, whole=False)
+    watched = material.watched(lesson, 0, 2)
+    assert watched.texts[: len(lesson.texts)] == lesson.texts
+    more = watched.texts[len(lesson.texts) :]
+    assert {t.split for t in more} == {"dev"}
+    assert not {t.id for t in more} & {t.id for t in lesson.texts}
+    every = material.same("m", sum(s.counts for t in material.steered for s in t.steers), 0, whole=False)
+    with pytest.raises(InputError, match="all were learnt from"):
+        material.watched(every, 0)
+    cell = Cell("ablation", "task", "ours", 4, 0, settings={"max_drift": 0.01})
+    assert any(t.split == "dev" for t in lesson_of(cell, material).texts)
+
+
+def test_both_sides_of_segments_are_whole_answers(material):
+    pairs = lesson_of(Cell("exploratory", "task", "segments", 5, 1), material)
+    assert pairs.texts == material.same("m", 5, 1, whole=True).texts
+
+
+def test_texts_that_teach_nothing_are_paid_too(material):
+    paid = {t.id: t.sampler["simulated"]["paid"]["seconds"] for t in material.steered}
+    every = sum(s.counts for t in material.steered for s in t.steers)
+    assert material.read_in_vain >= 1
+    assert material.same("m", every, 0, whole=False).seconds >= sum(
+        paid[t.id] for t in material.steered if t.steers
+    ) * (1 - 1e-9)
+    twice = replace(material, read_in_vain=2 * material.read_in_vain)
+    assert twice.same("m", 4, 0, whole=False).seconds == 2 * material.same("m", 4, 0, whole=False).seconds
 
 
 def test_unequal_trials_are_refused(tmp_path):

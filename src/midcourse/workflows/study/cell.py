@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["IN_PROMPT", "METHODS", "OURS", "WHOLE", "Cell"]
+__all__ = ["IN_PROMPT", "METHODS", "OURS", "PAIRS", "WHOLE", "Cell"]
 
 OURS = "ours"
 IN_PROMPT = "in_prompt"
 """Steers shown in the prompt; nothing is trained."""
 WHOLE = ("sft_full", "dpo_whole")
 """Methods that learn from whole answers: in their own session a person writes whole answers."""
+PAIRS = ("dpo_whole", "segments")
+"""Methods that learn from two whole answers, the base's own and the corrected one."""
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "sft_full": {"loss_type": "sft_full"},
     "dpo_whole": {"loss_type": "sigmoid", "window": 512, "rejected_window": 512},

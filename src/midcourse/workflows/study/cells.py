@@ -65,7 +65,8 @@ class Study:
     further: str | None = None
     """File of prompts whose texts these need."""
     imported: Mapping[str, Any] = field(default_factory=dict)
-    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds."""
+    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds; `ablations` of ours
+    by corpus."""
 
     @classmethod
     def load(cls, path: str | Path, results: str | Path) -> "Study":
@@ -104,6 +105,19 @@ class Study:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
 
+    def check(self, cell: Cell) -> None:
+        """Refuse a result that stands where a cell's would and was made with other settings.
+
+        Raises:
+            InputError: So it is.
+        """
+        found = self.result(cell)
+        if found is not None and cell.settings and found["cell"]["settings"] != json.loads(json.dumps(cell.settings)):
+            raise InputError(
+                f"{self.results / cell.path} was made with {found['cell']['settings']}, and this study has "
+                f"{dict(cell.settings)}: choose another folder of results, or remove that file to run it again"
+            )
+
     def cells(self) -> Iterator[Cell]:
         """All cells in order; asks for the results of earlier ones as it goes."""
         yield from self.development_cells()
@@ -136,9 +150,10 @@ class Study:
         return trials[min(range(len(trials)), key=ranks.__getitem__)]
 
     def settings(self, method: str) -> dict[str, Any]:
-        """What a method is trained with in the headline."""
-        own = {**self.methods, **self.extra_methods}[method]
-        return {**self.common, **own, **self.chosen(method)}
+        """What a method is trained with in the headline; one that is `like` another begins with what that was chosen."""
+        own = dict({**self.methods, **self.extra_methods}[method])
+        like = own.pop("like", None)
+        return {**self.common, **(self.chosen(like) if like else {}), **own, **self.chosen(method)}
 
     def best_baseline(self, task: str, steers: int) -> str | None:
         """The method beside ours with the lowest score over the first seeds; None before all of them ran."""
@@ -185,9 +200,13 @@ class Study:
 
 
 def rank(trial: Sequence[Mapping[str, Any]]) -> tuple[bool, float]:
-    """Where a trial stands, lower first: within the drift bound by its mean score, beyond it by its drift."""
+    """Where a trial stands, lower first: by its mean score, those within the drift bound before all others.
+
+    By the score beyond the bound too: by its drift, a method that cannot keep it would be shown by the trial that learnt
+    least.
+    """
     drift = float(np.mean([f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in trial]))
-    return (True, drift) if drift > DRIFT_BOUND else (False, float(np.mean([score(f) for f in trial])))
+    return drift > DRIFT_BOUND, float(np.mean([score(f) for f in trial]))
 
 
 def score(found: Mapping[str, Any]) -> float:
@@ -207,8 +226,10 @@ def _check_later(value: Mapping[str, Any], path: Path) -> None:
     if value.get("further") is not None:
         check_ways({"further": value["further"]}, str(path), path.parent)
     imported = value.get("imported") or {}
-    if not isinstance(imported, dict) or set(imported) - {"steers", "methods", "corpora"}:
-        raise InputError(f"{path}: `imported` takes steers, methods and corpora, got {imported!r}")
+    if not isinstance(imported, dict) or set(imported) - {"steers", "methods", "corpora", "ablations"}:
+        raise InputError(f"{path}: `imported` takes steers, methods, corpora and ablations, got {imported!r}")
+    if unknown := set(imported.get("ablations", ())) - set(imported.get("corpora", ())):
+        raise InputError(f"{path}: `imported` changes ours on {sorted(unknown)[0]!r}, which is none of its corpora")
     known = {**(value.get("methods") or METHODS), **(value.get("extra_methods") or {})}
     if unknown := set(imported.get("methods", ())) - set(known):
         raise InputError(f"{path}: `imported` names the method {sorted(unknown)[0]!r}; known are {', '.join(known)}")

@@ -53,3 +53,7 @@ def imported_cells(study: "Study") -> Iterator[Cell]:
         for fold, method in product(folds, given.get("methods", study.methods)):
             settings = study.settings(method)
             yield Cell("imported", name, method, int(given.get("steers", 100)), fold, settings=settings)
+    for name, changes in given.get("ablations", {}).items():
+        for label, changed in changes.items():
+            settings = {**study.settings(OURS), **changed}
+            yield Cell("imported", name, OURS, int(given.get("steers", 100)), 0, settings=settings, label=label)

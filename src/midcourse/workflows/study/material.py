@@ -7,7 +7,7 @@ full. It trains nothing.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class Material:
     tokenizer: TextTokenizer
     further: tuple[Trajectory, ...] = ()
     """More steered texts, which come behind the others however those are shuffled."""
+    read_in_vain: float = 1.0
+    """Seconds of all texts over those of texts that teach: whoever looks for steers reads the others too."""
     shape: Callable[["Lesson"], "Lesson"] = lambda lesson: lesson
     """What becomes of a lesson once its steers were counted."""
 
@@ -73,20 +75,34 @@ class Material:
         kept = tuple(t for t in steered.values() if t.status == "accepted")
         if not any(s.counts for t in kept for s in t.steers):
             raise InputError(f"the rules of {task.name} never stopped the model: there is nothing to learn from")
-        return cls(kept, originals, tuple(held.values()), loaded.tokenizer)
+        teach = [t for t in kept if any(s.counts for s in t.steers)]
+        in_vain = _seconds(steered.values()) / max(1e-9, _seconds(teach))
+        return cls(kept, originals, tuple(held.values()), loaded.tokenizer, read_in_vain=in_vain)
 
     def same(self, method: str, steers: int, seed: int, *, whole: bool) -> Lesson:
         """The first `steers` steers of the texts as a seed shuffles them, in the form a method reads."""
         texts = self._first(self._shuffled(seed), steers, method)
-        seconds, words = _paid(texts)
+        seconds, words = self._paid(texts)
         found = sum(s.counts for t in texts for s in t.steers)
         given = self._pairs(texts) if whole else tuple(texts)
         return self.shape(Lesson(given, found, seconds, words, seconds))
 
+    def watched(self, lesson: Lesson, seed: int, texts: int = 12) -> Lesson:
+        """The lesson with further texts of its order as the dev part, which a drift budget watches and nothing learns.
+
+        Raises:
+            InputError: There are none beyond those that are learnt from.
+        """
+        learnt = {t.id for t in lesson.texts}
+        more = [t.with_(split="dev") for t in self._shuffled(seed) if t.id not in learnt][:texts]
+        if not more:
+            raise InputError("a drift budget needs texts to watch it on, and all were learnt from")
+        return replace(lesson, texts=(*lesson.texts, *more))
+
     def own(self, method: str, steers: int, seed: int, *, pairs: bool) -> Lesson:
         """Whole answers, written anew by a person until the seconds that `steers` steers cost are spent."""
         order, keys = self._shuffled(seed), Keystrokes()
-        budget, _ = _paid(self._first(order, steers, method))
+        budget, _ = self._paid(self._first(order, steers, method))
         bought: list[Trajectory] = []
         seconds, words = 0.0, 0
         for text in order:
@@ -122,6 +138,16 @@ class Material:
         if left > 0:
             raise InputError(f"there are only {steers - left} steers and {method} was to learn from {steers}")
         return taken
+
+    def _paid(self, texts: Sequence[Trajectory]) -> tuple[float, int]:
+        """Seconds and words typed; a text of which only some steers count is charged by their share, and each its
+        share of the texts that taught nothing. What real people paid is not known: nothing."""
+        seconds, words = 0.0, 0.0
+        for text in texts:
+            share = sum(s.counts for s in text.steers) / max(1, len(text.steers))
+            paid = text.sampler.get("simulated", {}).get("paid", {"seconds": 0, "words_typed": 0})
+            seconds, words = seconds + share * float(paid["seconds"]), words + share * int(paid["words_typed"])
+        return seconds * self.read_in_vain, round(words)
 
     def _pairs(self, texts: Sequence[Trajectory]) -> tuple[Trajectory, ...]:
         """Each text as one preference pair: what the base wrote, what it became."""
@@ -167,14 +193,5 @@ def _keep(store: Store, text: Trajectory) -> None:
     store.add(text)
 
 
-def _paid(texts: Sequence[Trajectory]) -> tuple[float, int]:
-    """Seconds and words typed; a text of which only some steers count is charged by their share. What real people
-    paid is not known: nothing."""
-    seconds, words = 0.0, 0.0
-    for text in texts:
-        if "simulated" not in text.sampler:
-            continue
-        paid = text.sampler["simulated"]["paid"]
-        share = sum(s.counts for s in text.steers) / max(1, len(text.steers))
-        seconds, words = seconds + share * float(paid["seconds"]), words + share * int(paid["words_typed"])
-    return seconds, round(words)
+def _seconds(texts: Iterable[Trajectory]) -> float:
+    return sum(float(t.sampler["simulated"]["paid"]["seconds"]) for t in texts if "simulated" in t.sampler)

@@ -5,6 +5,7 @@ A cell is done when its result file is there; it appears whole or not at all. It
 
 import json
 import platform
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from midcourse.errors import InputError, ran_out_of
 from midcourse.workflows.study.cells import Cell, Study
 from midcourse.workflows.study.corpus import Corpus
 from midcourse.workflows.study.run_cell import run_cell
@@ -28,6 +30,8 @@ def left(study: Study, only: Iterable[str] = ()) -> list[Cell]:
     """Cells without a result, in order; `only` keeps those whose path holds one of these texts."""
     wanted = list(only)
     cells = {c.path: c for c in study.cells() if not wanted or any(w in str(c.path) or w == c.stage for w in wanted)}
+    for cell in cells.values():
+        study.check(cell)
     return [c for path, c in cells.items() if not (study.results / path).is_file()]
 
 
@@ -60,6 +64,8 @@ def run_study(
 ) -> int:
     """Run cells until none is left, or `most` of them; returns how many.
 
+    A cell that fails is told and passed over, so that the queue of a night does not end at its first hour.
+
     Args:
         study: What to run.
         tasks: A task, or a corpus of real corrections, by its name.
@@ -70,19 +76,33 @@ def run_study(
             elsewhere takes this folder along.
         only: Parts of paths, or stages.
         most: Cells in this sitting.
+
+    Raises:
+        InputError: Nothing is left but cells that failed.
     """
     shared = texts or work
     supply = Supply(study, tasks, shared, say)
-    ran = 0
-    while (most is None or ran < most) and (cells := left(study, only)):
-        cell = cells[0]  # asked anew each time: what is next may depend on what was found
-        task, material = supply.task(cell.task), supply.material(cell)
+    ran, failed = 0, dict[Path, Exception]()
+    # What is left is asked anew each time: what is next may depend on what was found.
+    while (most is None or ran < most) and (cells := [c for c in left(study, only) if c.path not in failed]):
+        cell = cells[0]
         say(f"{cell.path} ({len(cells)} left)")
-        found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), shared / "base")
+        try:
+            task, material = supply.task(cell.task), supply.material(cell)
+            found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), shared / "base")
+        except Exception as error:
+            if ran_out_of(error):
+                raise
+            failed[cell.path] = error
+            say(f"  failed: {error}" if isinstance(error, InputError) else traceback.format_exc())
+            continue
         found["machine"] = {"system": platform.system(), "python": platform.python_version(), "gpu": None}
         _keep(study.results / cell.path, found)
         say(_line(found))
         ran += 1
+    if failed:
+        first, why = next(iter(failed.items()))
+        raise InputError(f"{len(failed)} cells failed, the others ran: first {first}: {why}") from why
     return ran
 
 

@@ -21,7 +21,7 @@ from midcourse.workflows.effort import Efforts, measure_effort
 from midcourse.workflows.loop import train_adapter
 from midcourse.workflows.prompts import Asked
 from midcourse.workflows.simulating import Finished, Writer
-from midcourse.workflows.study.cell import IN_PROMPT, WHOLE, Cell
+from midcourse.workflows.study.cell import IN_PROMPT, PAIRS, WHOLE, Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.corpus import Corpus
 from midcourse.workflows.study.material import Lesson, Material, plain_writer
@@ -31,16 +31,19 @@ from midcourse.workflows.tasks import Task
 __all__ = ["lesson_of", "run_cell"]
 
 _SHOWN = 3
+_OWN_TOKENS = 384
+"""Of own samples: the texts of the tasks are cut at their cap, so whether answers end is seen here alone."""
 
 
 def lesson_of(cell: Cell, material: Material) -> Lesson | None:
     """What a cell is trained on; None for the base."""
     if cell.method == "base":
         return None
-    pairs = cell.method == "dpo_whole"
+    pairs = cell.method in PAIRS
     if cell.arm == "own" and cell.method in WHOLE:
         return material.own(cell.method, cell.steers, cell.seed, pairs=pairs)
-    return material.same(cell.method, cell.steers, cell.seed, whole=pairs)
+    lesson = material.same(cell.method, cell.steers, cell.seed, whole=pairs)
+    return lesson if cell.settings.get("max_drift") is None else material.watched(lesson, cell.seed)
 
 
 def run_cell(
@@ -106,6 +109,7 @@ def _options(study: Study, cell: Cell) -> Options:
         max_forks=study.forks,
         shown=0 if few else _SHOWN,
         own_prompts=0 if few else 32,
+        own_tokens=_OWN_TOKENS,
     )
 
 
@@ -129,7 +133,7 @@ def _figures(results: Results) -> dict[str, Any]:
     def plain(values: dict[str, Any]) -> dict[str, Any]:
         return {called[k]: None if v is None else dataclasses.asdict(v) for k, v in values.items()}
 
-    keep = ("recurrence", "adoption", "valid", "margin", "first_token_log_odds", "logp_chosen", "p_rejected")
+    keep = ("recurrence", "adoption", "valid", "flawed", "margin", "first_token_log_odds", "logp_chosen", "p_rejected")
     forks = [
         {
             "steer": f.steer,
@@ -156,9 +160,8 @@ def _writing(
     texts: list[Finished] = []
     alone = plain_writer(loaded, task, f"unsteered {cell.path}")
     dataclasses.replace(alone, prompted=shown).write(test, texts.append)
-    tokens = sum(f.run.tokens for f in texts)
-    broken = sum(task.broken(f.run.text).total() for f in texts)
-    ids = [f.trajectory.path(f.trajectory.head)[-f.run.tokens :] if f.run.tokens else [] for f in texts]
+    each = [_text_facts(task, f) for f in texts]
+    tokens, broken = (sum(e[what] for e in each) for what in ("tokens", "broken"))
     writer = Writer(
         loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker, prompted=shown
     )  # fmt: skip
@@ -167,13 +170,24 @@ def _writing(
         "unsteered": {
             "broken_per_100_tokens": 100 * broken / max(1, tokens),
             "tokens": tokens / max(1, len(texts)),
-            "distinct_3": sum(map(distinct, ids)) / max(1, len(ids)),
-            "texts": [{"prompt": f.trajectory.messages[-1].content, "text": f.run.text} for f in texts[:_SHOWN]]
-            if texts and texts[0].trajectory.messages
-            else [],
+            "distinct_3": sum(e["distinct_3"] for e in each) / max(1, len(each)),
+            "texts": each,
         },
         "effort": efforts.to_dict(),
         **({} if shown is None else {"prompt": loaded.tokenizer.decode(_example(shown, material))}),
+    }
+
+
+def _text_facts(task: Task, finished: Finished) -> dict[str, Any]:
+    """What intervals over prompts are made from later."""
+    text, tokens = finished.trajectory, finished.run.tokens
+    ids = text.path(text.head)[-tokens:] if tokens else []
+    return {
+        "prompt": text.messages[-1].content if text.messages else "",
+        "text": finished.run.text,
+        "tokens": tokens,
+        "broken": task.broken(finished.run.text).total(),
+        "distinct_3": distinct(ids),
     }
 
 

@@ -17,7 +17,15 @@ __all__ = ["NAMES", "Found", "by_fork", "curves", "dot", "dots", "measures", "pe
 Found = list[dict[str, Any]]
 """Results of one method, one for each seed."""
 NAMES = (
-    *("recurrence", "steers to finish", "broken per 100 tokens", "Δ log π(chosen)", "drift on answers", "sound"),
+    *(
+        "recurrence",
+        "again or unsound",
+        "steers to finish",
+        "broken per 100 tokens",
+        "Δ log π(chosen)",
+        "drift on answers",
+        "sound",
+    ),
     *("distinct 3-grams", "tokens"),
 )
 """Heads of what `measures` gives."""
@@ -38,6 +46,7 @@ def measures(found: Found, who: str, recurrence: Difference | None) -> list[str]
     change = [f["metrics"]["logp_chosen"]["change"] for f in found]
     return [
         percent(recurrence),
+        f"{mean(lambda f: f['metrics']['flawed'][who]['mean']):.0%}",
         f"{mean(lambda f: f['effort']['steers_per_task']['mean']):.2f}",
         f"{mean(lambda f: f['unsteered']['broken_per_100_tokens']):.2f}",
         "" if None in change else f"{np.mean([c['mean'] for c in change]):+.2f}",

@@ -50,26 +50,34 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
     ours = _seeds(study, task, OURS, steers, "same")
     rows, places = [], []
     if base is not None:
-        rows.append(["base", "", "0", *measures([base], "base", over_seeds(by_fork([base], "base"))), ""])
+        rows.append(["base", "", "0", *measures([base], "base", over_seeds(by_fork([base], "base"))), "", ""])
     arms = [("same", m) for m in study.methods] + [("own", m) for m in WHOLE if m in study.methods]
     for arm, method in arms:
         found = _seeds(study, task, method, steers, arm)
         if found:
             name = method if arm == "same" else f"{method}, own session"
             minutes = f"{np.mean([f['lesson']['seconds'] for f in found]) / 60:.0f}"
-            against = "" if method == OURS else percent(over_seeds(by_fork(ours), by_fork(found)), sign="+")
             own = measures(found, "steered", over_seeds(by_fork(found)))
-            rows.append([name, str(len(found)), minutes, *own, against])
+            rows.append([name, str(len(found)), minutes, *own, *_against(ours, found, method)])
             places.append({"method": name, **dot(found)})
     if not rows:
         return []
-    head = ["method", "seeds", "minutes", *NAMES, "ours − it, recurrence"]
+    head = ["method", "seeds", "minutes", *NAMES, "ours − it, recurrence", "ours − it, again or unsound"]
     plot = dots(folder, f"{task}-{steers}", places)
     said = [f"## {task}, {steers} steers", table(head, rows), plot]
     prompts = len({f["prompt"] for f in (base or (ours or [{"forks": []}])[0])["forks"]})
     if prompts < _ENOUGH:
         said.append(f"{prompts} test prompts: too few for a claim, which needs {_ENOUGH}.")
     return [*said, *_signs(study, task, steers)]
+
+
+def _against(ours: Found, found: Found, method: str) -> list[str]:
+    """Both primary comparisons: a model that is destroyed makes no error again, and says nothing either."""
+    if method == OURS:
+        return ["", ""]
+    both = ("recurrence", "flawed")
+    pairs = [(by_fork(ours, measure=m), by_fork(found, measure=m)) for m in both]
+    return [percent(over_seeds(mine, theirs), sign="+") for mine, theirs in pairs]
 
 
 def _signs(study: Study, task: str, steers: int) -> list[str]:
