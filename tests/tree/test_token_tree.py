@@ -111,6 +111,16 @@ def test_splitting_keeps_every_pair_and_retained_token_once(seed: int, budget: i
     assert sorted({tuple(path(t, int(i))) for t in parts for i in t.labels}) == sorted(set(whole))
 
 
+def test_a_text_deeper_than_the_budget_is_not_read_once_for_each_of_its_tokens():
+    tree = chain(range(3000), nll=True)
+    parts = split_tree(tree, 256)
+    assert [len(p) for p in parts] == [3000], "its last token needs all before it, so nothing is saved by cutting"
+    forked = build_tree(Growing(list(range(1, 40))).steer(10, [50, 51]).steer(30, [60, 61]).value).tree
+    deepest = int(forked.position.max()) + 1
+    assert max(map(len, split_tree(forked, 8))) <= max(deepest, 8) + 4
+    assert len(split_tree(forked, 8)) <= 3
+
+
 def test_a_chain_is_an_ordinary_text():
     tree = chain([5, 6, 7], nll=True)
     assert tree.nll_weight.tolist() == [0, 1, 1]

@@ -293,7 +293,8 @@ def restrict(tree: TokenTree, pairs: Sequence[int], keep: Iterable[int], *, part
 def split_tree(tree: TokenTree, max_tokens: int) -> list[TokenTree]:
     """Cut a tree over the budget into trees that repeat what their pairs need above them; sums over them are unchanged.
 
-    The pairs of a single fork that need more than `max_tokens` stay one tree over the budget.
+    What lies deeper than `max_tokens`, and pairs of one fork that need more, cannot be read in less: every part may be
+    as large as the largest of these, and no larger.
     """
     if len(tree) <= max_tokens:
         return [tree]
@@ -311,6 +312,10 @@ def split_tree(tree: TokenTree, max_tokens: int) -> list[TokenTree]:
     pairs: list[int] = []
     keep: list[int] = []
 
+    depth = np.ones(len(tree), dtype=np.int64)
+    for i, above in enumerate(tree.parent):
+        depth[i] += depth[above] if above >= 0 else 0
+
     def grown(indices: list[int]) -> set[int]:
         fresh: set[int] = set()
         for i in indices:
@@ -319,9 +324,11 @@ def split_tree(tree: TokenTree, max_tokens: int) -> list[TokenTree]:
                 i = int(tree.parent[i])
         return fresh
 
+    needs = (int(depth[indices[0]]) if len(indices) == 1 else len(grown(indices)) for _, _, indices in items)
+    most = max(max_tokens, *needs)
     for _, members, indices in sorted(items):
         fresh = grown(indices)
-        if seen and len(seen) + len(fresh) > max_tokens:
+        if seen and len(seen) + len(fresh) > most:
             parts.append(restrict(tree, pairs, keep, part=f"/{len(parts)}"))
             seen, pairs, keep = set(), [], []
             fresh = grown(indices)

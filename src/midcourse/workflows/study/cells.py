@@ -65,8 +65,8 @@ class Study:
     further: str | None = None
     """File of prompts whose texts these need."""
     imported: Mapping[str, Any] = field(default_factory=dict)
-    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds; `ablations` of ours
-    by corpus."""
+    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds; by corpus
+    `ablations` of ours."""
 
     @classmethod
     def load(cls, path: str | Path, results: str | Path) -> "Study":
@@ -150,7 +150,7 @@ class Study:
         return trials[min(range(len(trials)), key=ranks.__getitem__)]
 
     def settings(self, method: str) -> dict[str, Any]:
-        """What a method is trained with in the headline; one that is `like` another begins with what that was chosen."""
+        """What a method is trained with in the headline; one that is `like` another begins with its chosen trial."""
         own = dict({**self.methods, **self.extra_methods}[method])
         like = own.pop("like", None)
         return {**self.common, **(self.chosen(like) if like else {}), **own, **self.chosen(method)}
@@ -202,8 +202,8 @@ class Study:
 def rank(trial: Sequence[Mapping[str, Any]]) -> tuple[bool, float]:
     """Where a trial stands, lower first: by its mean score, those within the drift bound before all others.
 
-    By the score beyond the bound too: by its drift, a method that cannot keep it would be shown by the trial that learnt
-    least.
+    Beyond the bound by the score too: by its drift, a method that cannot keep it would be shown by the trial that
+    learnt least.
     """
     drift = float(np.mean([f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in trial]))
     return drift > DRIFT_BOUND, float(np.mean([score(f) for f in trial]))

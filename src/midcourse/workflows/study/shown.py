@@ -17,16 +17,8 @@ __all__ = ["NAMES", "Found", "by_fork", "curves", "dot", "dots", "measures", "pe
 Found = list[dict[str, Any]]
 """Results of one method, one for each seed."""
 NAMES = (
-    *(
-        "recurrence",
-        "again or unsound",
-        "steers to finish",
-        "broken per 100 tokens",
-        "Δ log π(chosen)",
-        "drift on answers",
-        "sound",
-    ),
-    *("distinct 3-grams", "tokens"),
+    *("recurrence", "again or unsound", "steers to finish", "broken per 100 tokens", "Δ log π(chosen)"),
+    *("drift on answers", "sound", "distinct 3-grams", "tokens"),
 )
 """Heads of what `measures` gives."""
 
