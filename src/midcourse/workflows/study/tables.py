@@ -9,6 +9,7 @@ import numpy as np
 
 from midcourse.workflows.study.cell import OURS, WHOLE, Cell
 from midcourse.workflows.study.cells import Study
+from midcourse.workflows.study.claims import claims, of_seeds
 from midcourse.workflows.study.later_tables import imported, more_methods, steer_counts
 from midcourse.workflows.study.queue import left
 from midcourse.workflows.study.shown import NAMES, Found, by_fork, dot, dots, measures, percent, table
@@ -23,6 +24,7 @@ def write_tables(study: Study, folder: Path) -> Path:
     """`study.md` and a drawing for each headline task; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = ["# The study", "Made by `midcourse study --tables` from the results in this folder."]
+    parts += claims(study)
     for task in study.headline:
         for steers in study.steers:
             parts += _block(study, task, steers, folder)
@@ -39,21 +41,16 @@ def write_tables(study: Study, folder: Path) -> Path:
     return page
 
 
-def _seeds(study: Study, task: str, method: str, steers: int, arm: str) -> Found:
-    cells = [Cell("headline", task, method, steers, s, arm) for s in (*study.seeds, *study.more_seeds)]
-    return [f for c in cells if (f := study.result(c)) is not None]
-
-
 def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
     """One task at one number of steers: every method, both arms, with the paired difference to ours."""
     base = study.result(Cell("headline", task, "base", 0, 0))
-    ours = _seeds(study, task, OURS, steers, "same")
+    ours = of_seeds(study, task, OURS, steers)
     rows, places = [], []
     if base is not None:
         rows.append(["base", "", "0", *measures([base], "base", over_seeds(by_fork([base], "base"))), "", ""])
     arms = [("same", m) for m in study.methods] + [("own", m) for m in WHOLE if m in study.methods]
     for arm, method in arms:
-        found = _seeds(study, task, method, steers, arm)
+        found = of_seeds(study, task, method, steers, arm)
         if found:
             name = method if arm == "same" else f"{method}, own session"
             minutes = f"{np.mean([f['lesson']['seconds'] for f in found]) / 60:.0f}"
@@ -84,7 +81,7 @@ def _signs(study: Study, task: str, steers: int) -> list[str]:
     """What looks broken, and a text of each method: a count alone proves nothing."""
     said = []
     for method in study.methods:
-        found = _seeds(study, task, method, steers, "same")
+        found = of_seeds(study, task, method, steers)
         if found and found[0]["shown"]:
             text = " ".join(found[0]["shown"][0]["text"].split())
             signs = f" **{'; '.join(found[0]['signs'])}.**" if found[0]["signs"] else ""

@@ -1,0 +1,91 @@
+"""What the study set out to show, and what came of it: its primary comparisons and its targets.
+
+Decided from results alone by the rules that PROTOCOL.md fixed before the headline ran; nothing else is a claim.
+"""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+from midcourse.workflows.study.cell import OURS, WHOLE, Cell
+from midcourse.workflows.study.cells import Study
+from midcourse.workflows.study.shown import Found, by_fork, percent, plain, table
+from midcourse.workflows.study.statistics import Difference, over_seeds
+
+__all__ = ["claims", "of_seeds", "verdict"]
+
+DRIFT = 0.01
+"""Nats per token on answers to unrelated prompts."""
+BROKEN = 0.1
+"""Of the base's broken rules per 100 tokens that may be left."""
+WITHIN = 0.05
+"""By which share of the base's distinct 3-grams and lengths may differ."""
+
+
+def of_seeds(study: Study, task: str, method: str, steers: int, arm: str = "same") -> Found:
+    """Results of a method in the headline, one for each seed that ran."""
+    cells = [Cell("headline", task, method, steers, s, arm) for s in (*study.seeds, *study.more_seeds)]
+    return [f for c in cells if (f := study.result(c)) is not None]
+
+
+def claims(study: Study) -> list[str]:
+    """Both tables; empty before ours and a baseline ran."""
+    steers = study.steers[0]
+    return [*_comparisons(study, steers), *_targets(study, study.headline[0], steers)]
+
+
+def verdict(recurrence: Difference | None, flawed: Difference | None) -> str:
+    """Lower on both is a win; no difference is less than the interval."""
+    if recurrence is None or flawed is None:
+        return "not run"
+    if recurrence.high < 0 and flawed.high < 0:
+        return "lower on both"
+    if recurrence.low > 0 or flawed.low > 0:
+        return "**higher**" if recurrence.low > 0 and flawed.low > 0 else "**higher on one**"
+    return "lower on one" if recurrence.high < 0 or flawed.high < 0 else "no difference"
+
+
+def _comparisons(study: Study, steers: int) -> list[str]:
+    rows = []
+    arms = [("same", m) for m in study.methods if m != OURS] + [("own", m) for m in WHOLE if m in study.methods]
+    for task in study.headline:
+        ours = of_seeds(study, task, OURS, steers)
+        for arm, method in arms:
+            theirs = of_seeds(study, task, method, steers, arm)
+            pairs = [(by_fork(ours, measure=m), by_fork(theirs, measure=m)) for m in ("recurrence", "flawed")]
+            both = [over_seeds(a, b) if ours and theirs else None for a, b in pairs]
+            seeds = f"{len(ours)} / {len(theirs)}"
+            rows.append([task, f"{arm} session", method, seeds, *(percent(d, "+") for d in both), verdict(*both)])
+    if all(row[-1] == "not run" for row in rows):
+        return []
+    head = ["task", "arm", "against", "seeds", "ours − it, recurrence", "ours − it, again or unsound", "ours is"]
+    return [f"## The primary comparison, {steers} steers", table(head, rows)]
+
+
+def _targets(study: Study, task: str, steers: int) -> list[str]:
+    ours, base = of_seeds(study, task, OURS, steers), study.result(Cell("headline", task, "base", 0, 0))
+    if not ours or base is None:
+        return []
+    drift = max(f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in ours)
+    rows = [["drift on answers, worst seed", f"{drift:.4f}", "0", f"at most {DRIFT:g}", _kept(drift <= DRIFT)]]
+    broken = [_texts(found, lambda t: 100 * t["broken"] / max(1, t["tokens"])) for found in (ours, [base])]
+    left, before = (over_seeds(values) for values in broken)
+    if left and before:
+        most = BROKEN * before.mean
+        said = f"at most {most:.2f}, its interval too"
+        rows.append(["broken rules per 100 tokens", plain(left), plain(before), said, _kept(left.high <= most)])
+    for name, read in (("distinct 3-grams", "distinct_3"), ("tokens of a text", "tokens")):
+        now, then = (over_seeds(_texts(found, itemgetter(read))) for found in (ours, [base]))
+        if now and then:
+            kept = abs(now.mean - then.mean) <= WITHIN * then.mean
+            rows.append([name, plain(now), plain(then), f"within {WITHIN:.0%}", _kept(kept)])
+    return [f"## Targets: {task}, {steers} steers", table(["", "ours", "base", "target", ""], rows)]
+
+
+def _texts(found: Found, read: Callable[[dict[str, Any]], float]) -> list[dict[str, tuple[str, float]]]:
+    """For each seed: prompt of an unsteered text -> (prompt, value); prompts are the clusters."""
+    return [{t["prompt"]: (t["prompt"], float(read(t))) for t in f["unsteered"]["texts"]} for f in found]
+
+
+def _kept(kept: bool) -> str:
+    return "kept" if kept else "**missed**"

@@ -1,0 +1,98 @@
+"""What counts as a win and which target is kept is decided by rules, from results that are written out here."""
+
+import json
+
+import pytest
+
+from midcourse.workflows.study import Cell, Study, write_tables
+from midcourse.workflows.study.claims import claims, verdict
+from midcourse.workflows.study.statistics import Difference
+
+PROMPTS = 30
+
+
+@pytest.fixture
+def study(tmp_path):
+    return Study(tmp_path, tmp_path / "results", ("t",), seeds=(0, 1), more_seeds=(), steers=(100,))
+
+
+def result(*, again: float, flawed: float, broken: int, tokens: int = 50, drift: float = 0.005):
+    """Every second fork has the value and the others half of it, so that means are three quarters."""
+
+    def at(value: float, n: int) -> float:
+        return value if n % 2 else value / 2
+
+    forks = [
+        {"steer": f"s{n}", "prompt": f"p{n}", "steered": {"recurrence": at(again, n), "flawed": at(flawed, n)}}
+        for n in range(PROMPTS)
+    ]
+    texts = [{"prompt": f"p{n}", "tokens": tokens, "broken": broken, "distinct_3": 0.9} for n in range(PROMPTS)]
+    drifts = {"drift/kl_answers": {"steered": {"mean": drift}}}
+    return {"forks": forks, "unsteered": {"texts": texts}, "metrics": drifts}
+
+
+def keep(study, cell, value):
+    path = study.results / cell.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def row(said: list[str], *names: str) -> list[str]:
+    lines = [line for part in said for line in part.splitlines() if all(name in line for name in names)]
+    assert len(lines) == 1, lines
+    return [cell.strip() for cell in lines[0].strip("|").split("|")]
+
+
+def test_before_anything_ran_nothing_is_said(study):
+    assert claims(study) == []
+
+
+def test_the_primary_comparison_and_the_targets(study):
+    keep(study, Cell("headline", "t", "base", 0, 0), result(again=0.9, flawed=0.9, broken=4))
+    for seed in (0, 1):
+        keep(study, Cell("headline", "t", "ours", 100, seed), result(again=0.2, flawed=0.4, broken=0, tokens=51))
+        keep(study, Cell("headline", "t", "sft_full", 100, seed), result(again=0.6, flawed=0.6, broken=1))
+        keep(study, Cell("headline", "t", "dpo_prefix", 100, seed), result(again=0.0, flawed=1.0, broken=0))
+    said = claims(study)
+    against = row(said, "same session", "sft_full")
+    assert against[3] == "2 / 2"
+    assert against[4].startswith("-30%")  # three quarters of 0.2 - 0.6
+    assert against[5].startswith("-15%")
+    assert against[-1] == "lower on both"
+    assert row(said, "dpo_prefix")[-1] == "**higher on one**"  # it makes no error again, for it says nothing
+    assert row(said, "own session", "sft_full")[-1] == "not run"
+    assert row(said, "drift on answers")[1:] == ["0.0050", "0", "at most 0.01", "kept"]
+    assert row(said, "broken rules")[1:3] == ["0.00 [0.00, 0.00]", "8.00 [8.00, 8.00]"]
+    assert [row(said, name)[-1] for name in ("broken rules", "distinct", "tokens of a text")] == ["kept"] * 3
+
+
+def test_a_target_that_is_missed_is_said_to_be(study):
+    keep(study, Cell("headline", "t", "base", 0, 0), result(again=0.9, flawed=0.9, broken=4))
+    keep(study, Cell("headline", "t", "ours", 100, 0), result(again=0.2, flawed=0.4, broken=1, tokens=30, drift=0.02))
+    said = claims(study)
+    assert [row(said, name)[-1] for name in ("drift", "broken rules", "tokens of a text")] == ["**missed**"] * 3
+    assert row(said, "distinct")[-1] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("recurrence", "flawed", "said"),
+    [
+        ((-0.3, -0.1), (-0.3, -0.1), "lower on both"),
+        ((-0.3, 0.1), (-0.3, -0.1), "lower on one"),
+        ((-0.3, 0.1), (-0.1, 0.1), "no difference"),
+        ((0.1, 0.3), (0.1, 0.2), "**higher**"),
+        ((-0.3, -0.1), (0.1, 0.2), "**higher on one**"),
+    ],
+)
+def test_verdicts(recurrence, flawed, said):
+    def between(low: float, high: float) -> Difference:
+        return Difference((low + high) / 2, low, high, PROMPTS, 3)
+
+    assert verdict(between(*recurrence), between(*flawed)) == said
+    assert verdict(None, between(*flawed)) == "not run"
+
+
+def test_they_stand_at_the_head_of_the_page(study, monkeypatch):
+    monkeypatch.setattr("midcourse.workflows.study.tables.claims", lambda _: ["## The primary comparison"])
+    page = write_tables(study, study.results).read_text()
+    assert page.index("## The primary comparison") < page.index("## Not run")
