@@ -59,7 +59,7 @@ class Task:
         if not isinstance(value, dict) or "rules" not in value or "prompts" not in value:
             raise InputError(f"{path} must hold `rules` and `prompts`; see recipes/study/tasks")
         if unknown := set(value) - _FIELDS:
-            raise InputError(f"{path}: unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(_FIELDS))}")
+            raise InputError(f"{path}: unknown field {min(unknown, key=str)!r}; known are {', '.join(sorted(_FIELDS))}")
         rules, text = _rules(value, where)
         asked = read_prompts(where.parent / str(value["prompts"]))
         prompts = tuple(replace(a, split=a.split or _part(a)) for a in asked)

@@ -107,7 +107,7 @@ class RuleSet:
             raise InputError(f"{path} must hold a list `rules`, each with name, pattern and replacement")
         known = {"name", "stretch", "max_tokens", "max_steers", "rules"}
         if unknown := set(value) - known:
-            raise InputError(f"{path}: unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")
+            raise InputError(f"{path}: unknown field {min(unknown, key=str)!r}; known are {', '.join(sorted(known))}")
         limits = {k: value[k] for k in ("stretch", "max_tokens", "max_steers") if k in value}
         for field_name, limit in limits.items():
             if not isinstance(limit, int) or limit < 1:
@@ -182,16 +182,18 @@ def _rule(entry: Any, path: str, number: int) -> OneRule:
 def _pattern(entry: dict[str, Any], path: str, number: int) -> Rule:
     unknown = set(entry) - {"name", "pattern", "replacement", "resample", "reason", "ignore_case"}
     if unknown:
-        raise InputError(f"{path}: rule {number} has the unknown field {sorted(unknown)[0]!r}")
+        raise InputError(f"{path}: rule {number} has the unknown field {min(unknown, key=str)!r}")
     name, pattern = entry.get("name"), entry.get("pattern")
     if not isinstance(name, str) or not isinstance(pattern, str):
         raise InputError(
             f"{path}: rule {number} needs the texts `name` and `pattern`, or a kind: {', '.join(kinds.KINDS)}, check"
         )
-    replacement = entry.get("replacement")
+    replacement, reason = entry.get("replacement"), entry.get("reason")
+    if not isinstance(replacement, str | None) or not isinstance(reason, str | None):
+        raise InputError(f"{path}: rule {name!r}: `replacement` and `reason` must be texts")
     if (replacement is None) == (entry.get("resample") is not True):
         raise InputError(f"{path}: rule {name!r} needs either a `replacement` or `resample: true`")
-    rule = Rule(name, pattern, replacement, entry.get("reason"), bool(entry.get("ignore_case", False)))
+    rule = Rule(name, pattern, replacement, reason, bool(entry.get("ignore_case", False)))
     try:
         regex = rule.regex
         if replacement is not None:

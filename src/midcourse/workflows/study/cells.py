@@ -82,7 +82,7 @@ class Study:
         if not isinstance(value, dict) or not value.get("headline"):
             raise InputError(f"{path} must name the tasks of its `headline`")
         if unknown := set(value) - _KNOWN:
-            raise InputError(f"{path}: unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KNOWN))}")
+            raise InputError(f"{path}: unknown field {min(unknown, key=str)!r}; known are {', '.join(sorted(_KNOWN))}")
         lists = {k: tuple(v) for k, v in value.items() if isinstance(v, list)}
         _check_later(value, Path(path))
         study = cls(Path(path).parent, Path(results), **{**value, **lists})
@@ -229,7 +229,7 @@ def _check_later(value: Mapping[str, Any], path: Path) -> None:
     if not isinstance(imported, dict) or set(imported) - {"steers", "methods", "corpora", "ablations"}:
         raise InputError(f"{path}: `imported` takes steers, methods, corpora and ablations, got {imported!r}")
     if unknown := set(imported.get("ablations", ())) - set(imported.get("corpora", ())):
-        raise InputError(f"{path}: `imported` changes ours on {sorted(unknown)[0]!r}, which is none of its corpora")
+        raise InputError(f"{path}: `imported` changes ours on {min(unknown, key=str)!r}, which is none of its corpora")
     known = {**(value.get("methods") or METHODS), **(value.get("extra_methods") or {})}
     if unknown := set(imported.get("methods", ())) - set(known):
-        raise InputError(f"{path}: `imported` names the method {sorted(unknown)[0]!r}; known are {', '.join(known)}")
+        raise InputError(f"{path}: `imported` names the method {min(unknown, key=str)!r}; known are {', '.join(known)}")
