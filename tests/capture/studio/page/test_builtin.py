@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
     pytest.mark.model,
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.timeout(900),
 ]
 PROMPTS = ("Write a long story about a boat on a river.", "Explain at length how bread is made.")

@@ -21,6 +21,7 @@ def text_of(page: Any) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_a_line_cut_for_a_minute(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(TEXT, pause=0.05, prompts=("One.", "Two.", "Three."))
@@ -81,6 +82,7 @@ def test_a_line_cut_for_a_minute(studio: Callable[..., Any], tab: Callable[..., 
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_browser_says_that_it_is_offline(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(TEXT, pause=0.05)
     with line_to(urlsplit(run.address).port or 0) as line:

@@ -134,6 +134,7 @@ def test_jump_into_another_branch(studio: Callable[..., Any], tab: Callable[...,
 
 @pytest.mark.model
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_the_server_is_killed_and_the_text_is_there_to_the_last_word_shown(
     tab: Callable[..., Any], tmp_path: Path

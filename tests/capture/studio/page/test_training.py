@@ -13,6 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(180)
 def test_train_from_the_page_and_write_with_what_came_of_it(tab: Callable[..., Any], tmp_path: Path) -> None:
     from midcourse.cli.studio import _loader
