@@ -19,6 +19,7 @@ from midcourse.model import (
     load_model,
     pull_builtin,
     resolve,
+    usual_device,
     weights_hash,
 )
 
@@ -107,6 +108,22 @@ def test_a_local_folder_is_loaded_with_its_tokenizer(folder):
     assert load_model(folder, dtype="bfloat16").model.dtype == torch.bfloat16
     with pytest.raises(ModelError, match="'fast' is no torch dtype"):
         load_model(folder, dtype="fast")
+
+
+def test_it_is_put_where_it_is_to_write(folder, monkeypatch):
+    assert load_model(folder).model.device.type == "cpu"
+    assert load_model(folder, device="meta").model.device.type == "meta"
+    monkeypatch.setenv("MIDCOURSE_DEVICE", "meta")
+    assert load_model(folder).model.device.type == "meta"
+    assert load_model(folder, device="cpu").model.device.type == "cpu", "as the trainer asks for"
+    monkeypatch.setenv("MIDCOURSE_DEVICE", "nowhere")
+    with pytest.raises(ModelError, match=r"cannot be put on the device 'nowhere'.*MIDCOURSE_DEVICE"):
+        load_model(folder)
+    monkeypatch.delenv("MIDCOURSE_DEVICE")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert usual_device() == "cuda:0"
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert usual_device() == "cuda:3"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ __all__ = [
     "pull_builtin",
     "quiet",
     "resolve",
+    "usual_device",
     "weights_hash",
 ]
 
@@ -189,6 +190,7 @@ def load_model(
     attn: str = "sdpa",
     four_bits: bool = False,
     merge: bool = False,
+    device: str | None = None,
 ) -> LoadedModel:
     """Load a base, and a PEFT adapter on top of it if one is given.
 
@@ -199,6 +201,7 @@ def load_model(
         attn: transformers' `attn_implementation`.
         four_bits: Hold the matrices of the layers in 4 bits (NF4), as QLoRA does.
         merge: Add the adapter to the weights, so that reading costs what it costs with the base alone.
+        device: A torch device; None: `usual_device`. Training loads onto `cpu`, and the trainer places what it needs.
 
     Raises:
         ModelError: The model or adapter cannot be read, or the adapter was trained on another base.
@@ -213,6 +216,7 @@ def load_model(
     if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
         raise ModelError(f"{dtype!r} is no torch dtype; give float32, bfloat16 or float16")
     more = _in_four_bits(kind) if four_bits else {}
+    where = device or usual_device()
     with quiet(transformers):
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -225,7 +229,33 @@ def load_model(
         if adapter is not None:
             model = _with_adapter(model, Path(adapter))
             model = model.merge_and_unload() if merge else model
+        if not four_bits and where != "cpu":
+            model = _placed(model, where)
     return LoadedModel(model.eval(), tokenizer, ref, path, Path(adapter) if adapter is not None else None)
+
+
+def usual_device() -> str:
+    """Where a model writes and is measured: `MIDCOURSE_DEVICE`, else this process's GPU, else the processor."""
+    torch, _ = _libraries()
+    if named := os.environ.get("MIDCOURSE_DEVICE"):
+        return named
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+
+
+def _placed(model: Any, device: str) -> Any:
+    """The model on a device.
+
+    Raises:
+        ModelError: There is no such device.
+    """
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        if ran_out_of(error):
+            raise
+        raise ModelError(
+            f"the model cannot be put on the device {device!r}: {_first_line(error)}; MIDCOURSE_DEVICE names another"
+        ) from error
 
 
 def _in_four_bits(kind: Any) -> dict[str, Any]:

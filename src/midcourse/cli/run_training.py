@@ -78,7 +78,7 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
     config = _config(_sharded(settings, plan, console))
     with console.status("Loading the model"):
         loaded = load_model(
-            plan["model"], dtype=resolved_dtype(plan["dtype"]), four_bits=plan.get("load_in_4bit", False)
+            plan["model"], dtype=resolved_dtype(plan["dtype"]), four_bits=plan.get("load_in_4bit", False), device="cpu"
         )
     train, dev = read_parts(plan, loaded.tokenizer, console)
     if dev is not None and "eval_strategy" not in settings:

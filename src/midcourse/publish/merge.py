@@ -48,7 +48,7 @@ def write_merged(
             "16 bits, or publish --as adapter"
         )
     say("Reading what the adapter answers")
-    loaded = load_model(steered.base.name, adapter=steered.folder)
+    loaded = load_model(steered.base.name, adapter=steered.folder, device="cpu")
     prompts = prompt_ids(loaded.tokenizer)
     ends = loaded.tokenizer.eos
     first = read(LocalBackend(loaded.model, ends), prompts)
@@ -61,7 +61,7 @@ def write_merged(
     copy_companions(steered.base_path, folder)
     del loaded, merged
     say("Comparing what was written with the adapter")
-    again = load_model(folder)
+    again = load_model(folder, device="cpu")
     found = compare(first, base, LocalBackend(again.model, ends), dtype)
     (folder / ".midcourse-weights.json").unlink(missing_ok=True)  # a note for this machine
     if not found.same:

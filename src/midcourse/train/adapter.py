@@ -18,7 +18,7 @@ __all__ = ["open_model", "was_trained", "with_lora"]
 def open_model(model: Any, processing_class: Any) -> tuple[Any, TextTokenizer, ModelRef]:
     """The model, its tokenizer and which base it is; a name is loaded, a loaded model is taken as it is."""
     if isinstance(model, (str, Path)):
-        loaded = load_model(model)
+        loaded = load_model(model, device="cpu")
         return loaded.model, loaded.tokenizer, loaded.ref
     if processing_class is None:
         raise InputError("a loaded model needs `processing_class`: its tokenizer")

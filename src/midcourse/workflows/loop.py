@@ -119,7 +119,7 @@ def train_adapter(
     """
     from midcourse.train import SteerConfig, SteerTrainer
 
-    loaded = load_model(model, dtype=dtype)
+    loaded = load_model(model, dtype=dtype, device="cpu")
     kept = [t for t in texts if t.status != "discarded"]
     part = {name: [t for t in kept if (t.split or "train") == name] for name in ("train", "dev")}
     usual = {"disable_tqdm": True, "seed": seed, "save_strategy": "epoch", "logging_steps": 5}
