@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["mutated", "replaced"]
 
-KINDS: tuple[Any, ...] = (None, True, 3, 0.5, "a", [], ["a"], [[]], {}, {"a": 1})
+KINDS: tuple[Any, ...] = (None, True, 3, 0.5, float("inf"), "a", [], ["a"], [[]], {}, {"a": 1})
 """One of each kind of JSON."""
 
 ODD: tuple[Any, ...] = (

@@ -125,7 +125,7 @@ class RemoteBackend:
             chunk = dialect.chunk(event)
             chunk.check()
             return chunk
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise ServerError(
                 f"{self.line.url} does not answer as {dialect.name} does ({type(error).__name__}: {error}); "
                 "another --dialect may fit"
