@@ -1,7 +1,9 @@
 """Llama 3.1 as an architecture: its stretched positions, its vocabulary's shape, its chat format, its ready settings.
 
-The weights are random and the vocabulary is made here; the config's shape, the special tokens with their ids, and the
-turns of the template are as the model's makers document them.
+The weights are random, the vocabulary is made here, and the template is our own: it asks of a renderer what the
+published one asks, and writes the same headers, dates, calls and results; its words about tools are others. The shape
+of the config and the named special tokens with their ids are the model's. What transformers makes of the same template
+is the measure.
 """
 
 import json
@@ -12,12 +14,13 @@ import pytest
 import tokenizers
 import torch
 import transformers
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import decoders, models, pre_tokenizers, processors
 
 from growing import random_trajectory
 from midcourse.capture.importers.instructions import import_instructions
 from midcourse.cli.run_training import _config
 from midcourse.cli.training import _yaml
+from midcourse.errors import InputError
 from midcourse.tokens import TextTokenizer
 from midcourse.tree.forward import choose_path, token_logps
 from midcourse.tree.pack import Row
@@ -35,22 +38,96 @@ WORDS = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """How text is cut before it is merged: line ends stay together, so that a turn's header is the same ids always."""
-TEMPLATE = """<|begin_of_text|>
-{%- for m in messages -%}
-{%- set role = 'ipython' if m.role in ('tool', 'ipython') else m.role -%}
-<|start_header_id|>{{ role }}<|end_header_id|>{{ '\\n\\n' }}
-{%- if m.tool_calls -%}
-{%- set call = m.tool_calls[0].function -%}
-{"name": {{ call.name | tojson }}, "parameters": {{ call.arguments | tojson }}}
-{%- else -%}
-{{ m.content | trim }}
-{%- endif -%}
-<|eot_id|>
-{%- endfor -%}
-{%- if add_generation_prompt -%}<|start_header_id|>assistant<|end_header_id|>{{ '\\n\\n' }}{%- endif -%}"""
+TEMPLATE = r"""{{- bos_token }}
+{%- macro opened(role) %}{{- '<|start_header_id|>' + role + '<|end_header_id|>\n\n' }}{%- endmacro %}
+{%- macro offered(these) %}
+    {{- 'You may call a function by writing {"name": its name, "parameters": its arguments by name}.\n\n' }}
+    {%- for one in these %}
+        {{- one | tojson(indent=4) + '\n\n' }}
+    {%- endfor %}
+{%- endmacro %}
+{%- if custom_tools is defined %}
+    {%- set tools = custom_tools %}
+{%- elif not tools is defined %}
+    {%- set tools = none %}
+{%- endif %}
+{%- if not tools_in_user_message is defined %}
+    {%- set tools_in_user_message = true %}
+{%- endif %}
+{%- if not date_string is defined %}
+    {%- if strftime_now is defined %}
+        {%- set date_string = strftime_now('%d %b %Y') %}
+    {%- else %}
+        {%- set date_string = '26 Jul 2024' %}
+    {%- endif %}
+{%- endif %}
+
+{#- A head with the dates stands before every chat; what the system says goes into it. #}
+{%- set said = '' %}
+{%- if messages[0]['role'] == 'system' %}
+    {%- set said = messages[0]['content'] | trim %}
+    {%- set messages = messages[1:] %}
+{%- endif %}
+{{- opened('system') }}
+{%- if builtin_tools is defined or tools is not none %}
+    {{- 'Environment: ipython\n' }}
+{%- endif %}
+{%- if builtin_tools is defined %}
+    {{- 'Tools: ' + builtin_tools | reject('equalto', 'code_interpreter') | join(', ') + '\n\n' }}
+{%- endif %}
+{{- 'Cutting Knowledge Date: December 2023\nToday Date: ' + date_string + '\n\n' }}
+{%- if tools is not none and not tools_in_user_message %}
+    {{- offered(tools) }}
+{%- endif %}
+{{- said + '<|eot_id|>' }}
+
+{%- if tools is not none and tools_in_user_message %}
+    {%- if messages | length == 0 %}
+        {{- raise_exception('no turn of the user to put the tools in') }}
+    {%- endif %}
+    {{- opened('user') + offered(tools) + messages[0]['content'] | trim + '<|eot_id|>' }}
+    {%- set messages = messages[1:] %}
+{%- endif %}
+
+{%- for m in messages %}
+    {%- if 'tool_calls' in m %}
+        {%- if m.tool_calls | length != 1 %}
+            {{- raise_exception('one call at a time') }}
+        {%- endif %}
+        {%- set call = m.tool_calls[0].function %}
+        {{- opened('assistant') }}
+        {%- if builtin_tools is defined and call.name in builtin_tools %}
+            {{- '<|python_tag|>' + call.name + '.call(' }}
+            {%- for name, value in call.arguments | items %}
+                {{- name + '="' + value + '"' + ('' if loop.last else ', ') }}
+            {%- endfor %}
+            {{- ')' }}
+        {%- else %}
+            {{- '{"name": "' + call.name + '", "parameters": ' + call.arguments | tojson + '}' }}
+        {%- endif %}
+        {{- '<|eom_id|>' if builtin_tools is defined else '<|eot_id|>' }}
+    {%- elif m.role == 'tool' or m.role == 'ipython' %}
+        {{- opened('ipython') }}
+        {%- if m.content is mapping or m.content is iterable %}
+            {{- m.content | tojson }}
+        {%- else %}
+            {{- m.content }}
+        {%- endif %}
+        {{- '<|eot_id|>' }}
+    {%- else %}
+        {{- opened(m['role']) + m['content'] | trim + '<|eot_id|>' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- opened('assistant') }}
+{%- endif %}
+"""
 CALL = {"tool_calls": [{"type": "function", "function": {"name": "weather", "arguments": {"city": "Oslo"}}}]}
 ASKED = [Message("system", "Be brief."), Message("user", "Rain in Oslo?")]
 CALLED = [*ASKED, Message("assistant", "", CALL), Message("tool", '{"rain": true}')]
+TOOL = {"type": "function", "function": {"name": "weather", "description": "Wetter für <eine> Stadt", "parameters": {}}}
+HEAD = "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
+DATES = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +138,7 @@ def tokenizer() -> TextTokenizer:
     missing = ORDINARY - len(alphabet) - len(merges)
     merges += [(a + b, c) for a, b in merges[: missing // 256] for c in alphabet]
     pieces = [*alphabet, *(a + b for a, b in merges)]
-    backend = tokenizers.Tokenizer(models.BPE({p: i for i, p in enumerate(pieces)}, merges))
+    backend = tokenizers.Tokenizer(models.BPE({p: i for i, p in enumerate(pieces)}, merges, ignore_merges=True))
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(tokenizers.Regex(WORDS), "isolated"),
@@ -70,7 +147,23 @@ def tokenizer() -> TextTokenizer:
     )
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([f"<|{NAMED.get(i, f'reserved_special_token_{i}')}|>" for i in range(256)])
+    first = processors.TemplateProcessing(
+        single="<|begin_of_text|> $A",
+        pair="<|begin_of_text|> $A <|begin_of_text|>:1 $B:1",
+        special_tokens=[("<|begin_of_text|>", ORDINARY)],
+    )
+    backend.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), first])
     return TextTokenizer(backend, template=TEMPLATE, eos=["<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"])
+
+
+@pytest.fixture(scope="module")
+def theirs(tokenizer: TextTokenizer) -> transformers.PreTrainedTokenizerFast:
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizers.Tokenizer.from_str(tokenizer._text.to_str()),
+        bos_token="<|begin_of_text|>",
+        eos_token="<|eot_id|>",
+        chat_template=TEMPLATE,
+    )
 
 
 def model(stretched: bool = True, vocabulary: int = 100) -> transformers.LlamaForCausalLM:
@@ -111,18 +204,73 @@ def test_its_vocabulary_has_its_shape(tokenizer: TextTokenizer):
     assert tokenizer.decode(ids) == text
 
 
-def test_turns_calls_and_results_are_rendered_in_its_format(tokenizer: TextTokenizer):
-    assert tokenizer.render(CALLED) == (
-        "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
-        "<|start_header_id|>user<|end_header_id|>\n\nRain in Oslo?<|eot_id|>"
-        '<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "weather", "parameters": {"city": "Oslo"}}<|eot_id|>'
-        '<|start_header_id|>ipython<|end_header_id|>\n\n{"rain": true}<|eot_id|>'
-        "<|start_header_id|>assistant<|end_header_id|>\n\n"
-    )
+def test_a_text_begins_once(tokenizer: TextTokenizer):
+    assert tokenizer.encode_prompt("") == [128_000]
+    assert tokenizer.encode_prompt("Rain.") == [128_000, *tokenizer.encode("Rain.")]
+    assert 128_000 not in tokenizer.encode("Rain.")
     ids = tokenizer.prompt_ids(CALLED)
     assert ids[:2] == [128_000, 128_006]
     assert ids.count(128_000) == 1
     assert ids.count(128_009) == 4
+
+
+def test_turns_calls_and_results_are_rendered_in_its_format(tokenizer: TextTokenizer):
+    assert tokenizer.render(CALLED) == (
+        f"{HEAD}{DATES}Be brief.<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\nRain in Oslo?<|eot_id|>"
+        '<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "weather", "parameters": {"city": "Oslo"}}<|eot_id|>'
+        '<|start_header_id|>ipython<|end_header_id|>\n\n"{\\"rain\\": true}"<|eot_id|>'  # a text too is put as JSON
+        "<|start_header_id|>assistant<|end_header_id|>\n\n"
+    )
+
+
+def test_its_head_has_the_date_it_is_given_and_no_clock(tokenizer: TextTokenizer):
+    asked = ASKED[1:]
+    turns = "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nRain in Oslo?<|eot_id|>"
+    assert tokenizer.render(asked).startswith(HEAD + DATES + turns)
+    other = tokenizer.render(asked, date_string="02 May 2026")
+    assert other.startswith(HEAD + DATES.replace("26 Jul 2024", "02 May 2026") + turns)
+
+
+def test_tools_stand_in_the_first_question_or_in_the_head(tokenizer: TextTokenizer):
+    listed = json.dumps(TOOL, indent=4, ensure_ascii=False) + "\n\n"
+    in_question = tokenizer.render(ASKED, tools=[TOOL])
+    assert in_question.startswith(HEAD + "Environment: ipython\n" + DATES + "Be brief.<|eot_id|>")
+    assert listed + "Rain in Oslo?<|eot_id|>" in in_question
+    in_head = tokenizer.render(ASKED, tools=[TOOL], tools_in_user_message=False)
+    assert listed + "Be brief.<|eot_id|>" in in_head
+    assert tokenizer.render(ASKED, custom_tools=[TOOL]) == in_question
+
+
+def test_a_call_of_a_built_in_tool_ends_the_message_and_not_the_turn(tokenizer: TextTokenizer):
+    text = tokenizer.render(CALLED, builtin_tools=["weather", "code_interpreter"])
+    assert text.startswith(HEAD + "Environment: ipython\nTools: weather\n\n" + DATES)
+    assert '<|python_tag|>weather.call(city="Oslo")<|eom_id|>' in text
+    assert {128_008, 128_010} <= set(tokenizer.encode_rendered(text))
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "why"),
+    [
+        ([*ASKED, Message("assistant", "", {"tool_calls": CALL["tool_calls"] * 2})], {}, "one call at a time"),
+        (ASKED[:1], {"tools": [TOOL]}, "no turn of the user"),
+    ],
+)
+def test_what_its_template_refuses_is_said_in_its_words(tokenizer: TextTokenizer, messages, options, why):
+    with pytest.raises(InputError, match=f"the chat template refuses these messages: {why}"):
+        tokenizer.render(messages, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"tools": [TOOL]}, {"tools": [TOOL, TOOL], "tools_in_user_message": False}, {"builtin_tools": ["weather"]}],
+)
+@pytest.mark.parametrize("messages", [ASKED, ASKED[1:], CALLED])
+def test_text_and_ids_are_those_of_transformers(tokenizer: TextTokenizer, theirs, messages, options):
+    said, more = [m.to_dict() for m in messages], {"date_string": "26 Jul 2024", "add_generation_prompt": True}
+    assert tokenizer.render(messages, **options) == theirs.apply_chat_template(said, tokenize=False, **more, **options)
+    ids = theirs.apply_chat_template(said, return_dict=False, **more, **options)
+    assert tokenizer.prompt_ids(messages, **options) == ids
 
 
 def test_a_prompt_with_a_call_extends_the_one_before_it(tokenizer: TextTokenizer):

@@ -1,6 +1,7 @@
 """A chat template of a stranger's model: it reaches nothing, and neither runs nor grows without end."""
 
 import contextlib
+import json
 import time
 
 import pytest
@@ -32,6 +33,32 @@ def test_what_chats_need_works(rendered):
         "1hihi"
     )
     assert rendered("{% macro f(x, n=2) %}{{ x.upper().ljust(n + 1) }}{% endmacro %}{{ f('a') }}|") == "A  |"
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ ['é<'] | tojson }}", '["é<"]'),
+        ("{{ ['é'] | tojson(ensure_ascii=False) }}", '["é"]'),
+        ("{{ ['é'] | tojson(true) }}", '["\\u00e9"]'),
+        ("{{ {'b': 1, 'a': 2} | tojson(separators=(',', ':'), sort_keys=true) }}", '{"a":2,"b":1}'),
+        ("{{ [1] | tojson(indent=1) }}", "[\n 1\n]"),
+        ("{% if tools is not none or documents is not none %}some{% else %}none{% endif %}", "none"),
+        ("{{ strftime_now('%Y') if strftime_now is defined else 'no clock' }}", "no clock"),
+    ],
+)
+def test_it_finds_what_transformers_gives_it_but_no_clock(rendered, template, said):
+    assert rendered(template) == said
+
+
+def test_bos_is_what_the_model_folder_says_even_if_only_the_template_puts_it(tiny_tokenizer, tmp_path):
+    tiny_tokenizer._text.save(str(tmp_path / "tokenizer.json"))
+    for bos, said in (("<|im_start|>", "<|im_start|>"), ({"content": "<|im_start|>"}, "<|im_start|>"), ("<s>", "")):
+        settings = {"bos_token": bos, "chat_template": "{{ bos_token }}{{ messages[0].content }}"}
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+        made = TextTokenizer.load(tmp_path)
+        assert made.render([Message("user", "hi")]) == f"{said}hi"
+        assert made.encode_prompt("hi") == made.encode("hi")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 jinja2's sandbox keeps a template from the machine: no attribute that leads to Python, no file, no change of what it is
 given. It does not keep it from running forever or filling memory, so loops, macros, calls, filters and operators ask
-here first. Bounds are far above what any chat needs. It knows no messages and no tokens.
+here first. Bounds are far above what any chat needs. It knows no messages, no tokens and no clock (`strftime_now` is
+not defined): a prompt has the same ids on any day, and a template that asks first takes its own fixed date.
 """
 
 import json
@@ -52,8 +53,11 @@ def _compile(template: str) -> jinja2.Template:
     def raise_exception(message: str) -> None:
         raise jinja2.TemplateError(message)
 
-    def tojson(value: Any, **options: Any) -> str:
-        return json.dumps(value, ensure_ascii=False, **options)
+    def tojson(
+        value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
+    ) -> str:
+        """With the arguments of transformers, in its order: templates name them, or not."""
+        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
     # Not optimized: constants would be worked out while it is compiled, without a clock.
     environment = _Environment(

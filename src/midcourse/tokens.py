@@ -44,7 +44,14 @@ class Splice:
 class TextTokenizer:
     """A tokenizer with its chat template, as one model uses them."""
 
-    def __init__(self, backend: tokenizers.Tokenizer, *, template: str | None = None, eos: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer,
+        *,
+        template: str | None = None,
+        bos: str | None = None,
+        eos: Sequence[str] = (),
+    ) -> None:
         self._text = backend
         self._text.no_padding()
         self._text.no_truncation()
@@ -62,6 +69,8 @@ class TextTokenizer:
         self.size: int = max(self._text.get_vocab_size(with_added_tokens=True), max(self._added, default=-1) + 1)
         self.eos = tuple(i for t in eos if (i := self._text.token_to_id(t)) is not None)
         """Ids that end an answer."""
+        self.bos = bos if bos and self._text.token_to_id(bos) is not None else self._first()
+        """What a template calls `bos_token`. Where only the template puts it, the tokenizer alone does not tell it."""
         self._bytes: dict[int, bytes] = {}
         self._anchor = self._encode_raw("\n") if self._encode_raw("a")[1:] or self._adds_space() else None
 
@@ -87,7 +96,8 @@ class TextTokenizer:
         eos = [_content(config.get("eos_token"))]
         for end in _ids(_read_json(folder / "generation_config.json").get("eos_token_id")):
             eos.append(backend.id_to_token(end))
-        return cls(backend, template=_template(folder, config), eos=tuple(dict.fromkeys(t for t in eos if t)))
+        ends = tuple(dict.fromkeys(t for t in eos if t))
+        return cls(backend, template=_template(folder, config), bos=_content(config.get("bos_token")), eos=ends)
 
     # -- text to ids ---------------------------------------------------------------------------------------------
 
@@ -124,7 +134,9 @@ class TextTokenizer:
             known = {
                 "messages": [m.to_dict() for m in messages],
                 "add_generation_prompt": True,
-                "bos_token": self._added.get(self._bos(), ""),
+                "tools": None,
+                "documents": None,
+                "bos_token": self.bos,
                 "eos_token": self._text.id_to_token(self.eos[0]) if self.eos else "",
             }
             text = templates.render(self.template, {**known, **variables})
@@ -229,9 +241,10 @@ class TextTokenizer:
         """Whether the tokenizer puts a space before a text, as SentencePiece models do."""
         return self.to_bytes(self._encode_raw("a")) != b"a"
 
-    def _bos(self) -> int:
-        ids = self._text.encode("", add_special_tokens=True).ids
-        return ids[0] if ids else -1
+    def _first(self) -> str:
+        """The special token that the tokenizer itself puts before a text, if any."""
+        ids = self.encode_prompt("")
+        return self._added.get(ids[0], "") if ids else ""
 
     def _token_bytes(self, token_id: int) -> bytes:
         if token_id in self._added:

@@ -25,7 +25,10 @@ def open_model(model: Any, processing_class: Any) -> tuple[Any, TextTokenizer, M
     if not isinstance(processing_class, TextTokenizer):
         eos = processing_class.eos_token
         processing_class = TextTokenizer(
-            processing_class.backend_tokenizer, template=processing_class.chat_template, eos=[eos] if eos else []
+            processing_class.backend_tokenizer,
+            template=processing_class.chat_template,
+            bos=processing_class.bos_token,
+            eos=[eos] if eos else [],
         )
     name = getattr(model.config, "_name_or_path", "") or type(model).__name__
     return model, processing_class, ModelRef(name, _weights_in_memory(model))

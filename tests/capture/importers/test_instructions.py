@@ -64,6 +64,24 @@ def test_all_shapes(tiny_tokenizer: TextTokenizer, tmp_path: Path) -> None:
     assert apart(import_instructions([path], tiny_tokenizer))[0] == found
 
 
+def test_rows_with_tools_are_skipped_unless_the_prompt_says_them(tiny_tokenizer: TextTokenizer, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    shared = {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello."}]}
+    none: list[Any] = [None, [], "", "[]"]
+    some: list[Any] = [[{"type": "function", "function": {"name": "weather"}}], '[{"name": "weather"}]']
+    rows = [{**row, "tools": tools} for row in (*(r for r, _ in ROWS), shared) for tools in (*none, *some)]
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    found, skipped = apart(import_instructions([path], tiny_tokenizer))
+    assert len(found) == 16
+    assert [s.line for s in skipped] == [5, 6, 11, 12, 17, 18, 23, 24]
+    assert {s.reason for s in skipped} == {
+        "rows with `tools` cannot be imported: the prompt would be rendered without them"
+    }
+    path.write_text(json.dumps({"ask": "Rain?", "tools": "weather(city)", "completion": "Yes."}), encoding="utf-8")
+    (told,), _ = apart(import_instructions([path], tiny_tokenizer, prompt="{tools}\n{ask}\n"))
+    assert text(told, tiny_tokenizer, "prompt") == "weather(city)\nRain?\n"
+
+
 def test_a_conversation_needs_an_answer(tiny_tokenizer: TextTokenizer) -> None:
     with pytest.raises(InputError, match="needs a turn of the assistant"):
         list(conversation(TURNS[:1], tiny_tokenizer))

@@ -10,7 +10,7 @@ from typing import Any
 from midcourse.errors import InputError
 from midcourse.rows.row import check_text, common_fields
 
-__all__ = ["check_names", "fill", "labels", "record_of", "text_at", "value_at"]
+__all__ = ["check_names", "check_tools", "fill", "labels", "record_of", "text_at", "value_at"]
 
 _SLOT = re.compile(r"\{([^{}\s]+)\}")
 
@@ -88,3 +88,14 @@ def check_names(columns: Mapping[str, str], known: Sequence[str]) -> None:
     for ours in columns:
         if ours not in known:
             raise InputError(f"--map {ours}=… names no column of this format; the columns are {', '.join(known)}")
+
+
+def check_tools(record: Mapping[str, Any]) -> None:
+    """Refuse a row that offers tools: a trajectory keeps messages alone, so its prompt would be rendered without them.
+
+    Raises:
+        InputError: Its column `tools` holds some.
+    """
+    tools = record.get("tools")
+    if tools and not (isinstance(tools, str) and tools.strip() in ("", "[]", "{}", "null")):
+        raise InputError("rows with `tools` cannot be imported: the prompt would be rendered without them")

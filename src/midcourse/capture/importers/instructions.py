@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from midcourse.capture.importers.columns import check_names, fill, labels, record_of, value_at
+from midcourse.capture.importers.columns import check_names, check_tools, fill, labels, record_of, value_at
 from midcourse.capture.importers.files import Record
 from midcourse.capture.importers.instruction_shapes import as_ours
 from midcourse.capture.importers.records import Advance, Imported, parsed, read_split
@@ -54,8 +54,8 @@ def import_instructions(
 
     def read(record: Record) -> Iterator[Trajectory | Skipped]:
         value = as_ours(record_of(record.value))
-        if value.get("tools"):
-            raise InputError("rows with `tools` cannot be imported: the prompt would be rendered without them")
+        if "{tools" not in (prompt or ""):  # else the prompt says them
+            check_tools(value)
         said = {key: v for key, v in labels(value, where, fallback).items() if key in ("group", "split")}
         messages = value_at(value, where.get("messages", "messages"))
         if messages is not None and prompt is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from midcourse.capture.importers.columns import check_names, labels, record_of, value_at
+from midcourse.capture.importers.columns import check_names, check_tools, labels, record_of, value_at
 from midcourse.capture.importers.files import Record
 from midcourse.capture.importers.records import Advance, Imported, import_records, read_split
 from midcourse.errors import InputError
@@ -50,8 +50,7 @@ def import_trl(
         value = record_of(record.value)
         sides = {name: value_at(value, (columns or {}).get(name, name)) for name in ("prompt", "chosen", "rejected")}
         said = labels(value, columns or {}, fallback)
-        if value.get("tools"):
-            raise InputError("rows with `tools` cannot be imported: the prompt would be rendered without them")
+        check_tools(value)
         yield preference_row(**sides, ends=bool(tokenizer.eos), line=record.line, **said)
 
     return import_records(paths, read, tokenizer, chat=chat, advance=advance)
