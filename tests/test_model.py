@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -107,6 +108,15 @@ def test_a_local_folder_is_loaded_with_its_tokenizer(folder):
     assert load_model(folder, dtype="bfloat16").model.dtype == torch.bfloat16
     with pytest.raises(ModelError, match="'fast' is no torch dtype"):
         load_model(folder, dtype="fast")
+
+
+@pytest.mark.parametrize(("dtype", "copied"), [("float32", False), ("bfloat16", True)])
+def test_a_file_in_the_type_asked_for_is_mapped_and_not_copied(copy, dtype, copied):
+    """`midcourse plan` reckons a machine's main memory by it; the pages of a mapped file are shared by processes."""
+    loaded = load_model(copy, dtype=dtype)
+    mapped = str(copy / "model.safetensors") in Path("/proc/self/maps").read_text()
+    assert mapped is not copied
+    assert loaded.model.dtype == getattr(torch, dtype)
 
 
 @pytest.mark.parametrize(
