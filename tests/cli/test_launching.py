@@ -15,16 +15,26 @@ from typer.testing import CliRunner
 from midcourse.cli import app
 from midcourse.cli.launching import without
 
+LAUNCH = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port", "0")
+FSDP2 = ("--config_file", str(Path(__file__).parents[2] / "recipes" / "cluster" / "fsdp2.yaml"))
+
 
 def words(desk: Path, out: str, *more: str) -> list[str]:
     source = [str(desk / "my.jsonl"), "--model", str(desk / "tiny"), "--output_dir", str(desk / out)]
     return ["train", *source, "--disable_tqdm", "true", *more]
 
 
-def midcourse(*words: str, **kwargs) -> subprocess.Popen[str]:
+def midcourse(*words: str, launcher: tuple[str, ...] = (), **kwargs) -> subprocess.Popen[str]:
     environment = {k: v for k, v in os.environ.items() if k != "RANK"} | {"OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "midcourse", *words], env=environment, **pipes, **kwargs)
+    return subprocess.Popen([sys.executable, *launcher, "-m", "midcourse", *words], env=environment, **pipes, **kwargs)
+
+
+def difference(one: Path, other: Path) -> float:
+    """Of the adapters in two folders, the largest of any weight."""
+    weights, others = (load_file(folder / "adapter_model.safetensors") for folder in (one, other))
+    assert weights.keys() == others.keys()
+    return max(float((weights[name] - others[name]).abs().max()) for name in weights)
 
 
 def test_an_option_and_its_value_are_left_out():
@@ -66,9 +76,37 @@ def test_two_processes_give_the_adapter_of_one(desk: Path):
     said = [run.communicate(timeout=280) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert said[1][1].count("The adapter is in") == 1
-    one, two = (load_file(desk / name / "adapter_model.safetensors") for name in ("one", "two"))
-    assert one.keys() == two.keys()
-    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
+    assert difference(desk / "one", desk / "two") < 1e-5
+
+
+@pytest.fixture(scope="module")
+def alone(desk: Path) -> Path:
+    """What one process makes of it."""
+    run = midcourse(*words(desk, "alone", "--num_train_epochs", "2", "--per_device_train_batch_size", "4"))
+    _, error = run.communicate(timeout=280)
+    assert run.returncode == 0, error
+    return desk / "alone"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["ddp", "fsdp2"])
+def test_accelerate_launches_what_gives_the_adapter_of_one(desk: Path, alone: Path, how: str):
+    options = ("--multi_gpu",) if how == "ddp" else FSDP2
+    batch = ("--num_train_epochs", "2", "--per_device_train_batch_size", "2")
+    run = midcourse(*words(desk, how, *batch), launcher=(*LAUNCH, *options))
+    _, error = run.communicate(timeout=280)
+    assert run.returncode == 0, error
+    assert error.count("The adapter is in") == 1
+    assert difference(alone, desk / how) < 1e-5
+
+
+@pytest.mark.slow
+def test_accelerate_has_the_weights_in_shards(desk: Path):
+    """The adapter would be the same without: what cannot be done in shards is refused."""
+    run = midcourse(*words(desk, "none", "--use_peft", "false"), launcher=(*LAUNCH, *FSDP2))
+    _, error = run.communicate(timeout=280)
+    assert run.returncode != 0
+    assert "weights in shards (--fsdp) go with an adapter" in error
 
 
 @pytest.mark.slow
