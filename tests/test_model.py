@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -124,6 +125,15 @@ def test_it_is_put_where_it_is_to_write(folder, monkeypatch):
     assert usual_device() == "cuda:0"
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert usual_device() == "cuda:3"
+
+
+@pytest.mark.parametrize(("dtype", "copied"), [("float32", False), ("bfloat16", True)])
+def test_a_file_in_the_type_asked_for_is_mapped_and_not_copied(copy, dtype, copied):
+    """`midcourse plan` reckons a machine's main memory by it; the pages of a mapped file are shared by processes."""
+    loaded = load_model(copy, dtype=dtype)
+    mapped = str(copy / "model.safetensors") in Path("/proc/self/maps").read_text()
+    assert mapped is not copied
+    assert loaded.model.dtype == getattr(torch, dtype)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """`--processes N` as a user sees it: one voice, one sentence, all ended."""
 
-import io
 import json
 import os
 import signal
@@ -8,20 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import torch
-from rich.console import Console
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from midcourse.cli import app
 from midcourse.cli.launching import without
-from midcourse.cli.run_training import _sharded
-from midcourse.workflows.scale import PRESETS
 
-CLUSTER = Path(__file__).parents[2] / "recipes" / "cluster"
+LAUNCH = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port", "0")
+FSDP2 = ("--config_file", str(Path(__file__).parents[2] / "recipes" / "cluster" / "fsdp2.yaml"))
 
 
 def words(desk: Path, out: str, *more: str) -> list[str]:
@@ -29,10 +24,17 @@ def words(desk: Path, out: str, *more: str) -> list[str]:
     return ["train", *source, "--disable_tqdm", "true", *more]
 
 
-def midcourse(*words: str, **kwargs) -> subprocess.Popen[str]:
+def midcourse(*words: str, launcher: tuple[str, ...] = (), **kwargs) -> subprocess.Popen[str]:
     environment = {k: v for k, v in os.environ.items() if k != "RANK"} | {"OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "midcourse", *words], env=environment, **pipes, **kwargs)
+    return subprocess.Popen([sys.executable, *launcher, "-m", "midcourse", *words], env=environment, **pipes, **kwargs)
+
+
+def difference(one: Path, other: Path) -> float:
+    """Of the adapters in two folders, the largest of any weight."""
+    weights, others = (load_file(folder / "adapter_model.safetensors") for folder in (one, other))
+    assert weights.keys() == others.keys()
+    return max(float((weights[name] - others[name]).abs().max()) for name in weights)
 
 
 def test_an_option_and_its_value_are_left_out():
@@ -64,52 +66,6 @@ def test_a_dry_run_shares_the_steps_out(desk: Path):
     assert one["steps"] == two["steps"]
 
 
-@pytest.mark.parametrize(
-    ("given", "dtype", "gigabytes", "sharded"),
-    [
-        ({}, "bfloat16", 80, False),  # 16 GB
-        ({}, "bfloat16", 24, True),
-        ({}, "float32", 48, True),  # 32 GB, though its files have 16
-        ({"use_peft": False}, "bfloat16", 24, None),  # only an adapter's base is ever sharded
-        ({"fsdp": False}, "bfloat16", 24, None),
-    ],
-)
-def test_a_base_that_fills_a_gpu_is_held_in_shards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict, dtype: str, gigabytes: int, sharded: bool | None
-):
-    (tmp_path / "config.json").write_text(json.dumps(PRESETS["llama-3.1-8b"]))
-    save_file({}, tmp_path / "model.safetensors")
-    gpu = SimpleNamespace(total_memory=gigabytes * 10**9)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: gpu)
-    plan = {"model": str(tmp_path), "dtype": dtype}
-    said = Console(file=io.StringIO())
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert _sharded(given, plan, said) == (given if not sharded else {**given, "fsdp": True})
-    monkeypatch.setenv("WORLD_SIZE", "1")
-    assert _sharded(given, plan, said) == given
-
-
-def accelerate(*words: str) -> None:
-    environment = {k: v for k, v in os.environ.items() if k != "RANK"} | {"OMP_NUM_THREADS": "1"}
-    agent = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--num_processes", "2"]
-    done = subprocess.run([*agent, *words], env=environment, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-@pytest.mark.slow
-def test_accelerate_launches_it_too(desk: Path):
-    brief = ("--num_train_epochs", "2")
-    done = CliRunner().invoke(app, words(desk, "whole", *brief, "--per_device_train_batch_size", "4"))
-    assert done.exit_code == 0, done.stderr
-    one = load_file(desk / "whole" / "adapter_model.safetensors")
-    for name, how in {"ddp": ["--multi_gpu"], "fsdp": ["--config_file", str(CLUSTER / "fsdp2.yaml")]}.items():
-        accelerate(*how, "-m", "midcourse", *words(desk, name, *brief, "--per_device_train_batch_size", "2"))
-        two = load_file(desk / name / "adapter_model.safetensors")
-        assert two.keys() == one.keys()
-        assert all(torch.allclose(two[key], one[key], atol=1e-5) for key in one), name
-
-
 @pytest.mark.slow
 def test_two_processes_give_the_adapter_of_one(desk: Path):
     epochs = ("--num_train_epochs", "2")
@@ -120,9 +76,37 @@ def test_two_processes_give_the_adapter_of_one(desk: Path):
     said = [run.communicate(timeout=280) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert said[1][1].count("The adapter is in") == 1
-    one, two = (load_file(desk / name / "adapter_model.safetensors") for name in ("one", "two"))
-    assert one.keys() == two.keys()
-    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
+    assert difference(desk / "one", desk / "two") < 1e-5
+
+
+@pytest.fixture(scope="module")
+def alone(desk: Path) -> Path:
+    """What one process makes of it."""
+    run = midcourse(*words(desk, "alone", "--num_train_epochs", "2", "--per_device_train_batch_size", "4"))
+    _, error = run.communicate(timeout=280)
+    assert run.returncode == 0, error
+    return desk / "alone"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["ddp", "fsdp2"])
+def test_accelerate_launches_what_gives_the_adapter_of_one(desk: Path, alone: Path, how: str):
+    options = ("--multi_gpu",) if how == "ddp" else FSDP2
+    batch = ("--num_train_epochs", "2", "--per_device_train_batch_size", "2")
+    run = midcourse(*words(desk, how, *batch), launcher=(*LAUNCH, *options))
+    _, error = run.communicate(timeout=280)
+    assert run.returncode == 0, error
+    assert error.count("The adapter is in") == 1
+    assert difference(alone, desk / how) < 1e-5
+
+
+@pytest.mark.slow
+def test_accelerate_has_the_weights_in_shards(desk: Path):
+    """The adapter would be the same without: what cannot be done in shards is refused."""
+    run = midcourse(*words(desk, "none", "--use_peft", "false"), launcher=(*LAUNCH, *FSDP2))
+    _, error = run.communicate(timeout=280)
+    assert run.returncode != 0
+    assert "weights in shards (--fsdp) go with an adapter" in error
 
 
 @pytest.mark.slow

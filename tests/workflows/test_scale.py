@@ -17,7 +17,9 @@ from midcourse.workflows.scale import (
     Training,
     activation_bytes,
     flops,
+    host_memory,
     memory,
+    placed,
     reckon,
     step_flops,
 )
@@ -75,6 +77,21 @@ def test_shards_are_taken_where_one_gpu_is_too_small():
     assert large.training.sharded
     assert large.fits
     assert not reckon(Shape.of("llama-3.1-70b"), tree, 100, GPUS["h100"]).fits
+
+
+def test_what_has_to_stay_whole_is_not_placed_in_shards():
+    shape, room = Shape.of("llama-3.1-70b"), GPUS["h100"].memory
+    assert placed(shape, Training(), 2048, room, processes=8).sharded
+    assert not placed(shape, Training(), 2048, room).sharded
+    assert not placed(shape, Training(adapter=False), 2048, room, processes=8).sharded
+    assert not placed(shape, Training(bytes_a_weight=0.55), 2048, room / 4, processes=8).sharded
+
+
+def test_main_memory_holds_one_file_or_a_copy_for_each_process():
+    shape = Shape.of("llama-3.1-70b")
+    assert host_memory(shape, Training(), 8) == 2 * shape.parameters
+    assert host_memory(shape, Training(bytes_a_weight=4, half=False), 8) == 8 * 4 * shape.parameters
+    assert host_memory(shape, Training(bytes_a_weight=0.55), 8) == 2 * shape.parameters
 
 
 def test_time_is_arithmetic_over_speed():

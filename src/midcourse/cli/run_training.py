@@ -24,7 +24,7 @@ from midcourse.train.mix import parse_mix
 from midcourse.train.precision import resolved_dtype
 from midcourse.train.progress import ProgressFile
 from midcourse.workflows.plan import make_plan, steps_of
-from midcourse.workflows.scale import Shape, Training, in_shards
+from midcourse.workflows.scale import IN_4_BITS, Shape, Training, memory, placed
 
 _FEW_STEPS = 30
 """In fewer steps an adapter hardly moves, whatever the steers say."""
@@ -75,7 +75,9 @@ def _note_in_store(source: Any, trainer: SteerTrainer) -> None:
 
 
 def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> SteerTrainer:
-    config = _config(_sharded(settings, plan, console))
+    config = _config(settings)
+    if _in_shards(config, settings, plan, console):
+        config = _config({**settings, "fsdp": True})
     with console.status("Loading the model"):
         loaded = load_model(
             plan["model"], dtype=resolved_dtype(plan["dtype"]), four_bits=plan.get("load_in_4bit", False), device="cpu"
@@ -104,22 +106,29 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
     return trainer
 
 
-def _sharded(settings: dict[str, Any], plan: dict[str, Any], console: Console) -> dict[str, Any]:
-    """The settings, with --fsdp where a process holds too much alone and nothing is said of it."""
+def _in_shards(config: SteerConfig, settings: dict[str, Any], plan: dict[str, Any], console: Console) -> bool:
+    """Whether --fsdp has to be switched on: nothing is said of it, and a process could not hold the base whole."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes < 2 or not torch.cuda.is_available() or "fsdp" in settings or plan.get("load_in_4bit"):
-        return settings
-    shape = Shape.of(resolve(plan["model"]), rank=settings.get("lora_r", 16))
-    width = getattr(torch, resolved_dtype(plan["dtype"])).itemsize
-    room = torch.cuda.get_device_properties(0).total_memory
-    adapter = settings.get("use_peft", True)
-    if not in_shards(shape, Training(bytes_a_weight=width, adapter=adapter), room, processes):
-        return settings
-    console.print(
-        f"The base takes {size(width * shape.parameters)} of the {size(room)} of a GPU, and more with what is trained: "
-        "it is held in shards (--fsdp true)"
+    launched = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+    if processes < 2 or not torch.cuda.is_available() or "fsdp" in settings or launched:
+        return False
+    half = resolved_dtype(plan["dtype"]) != "float32"
+    how = Training(
+        bytes_a_weight=IN_4_BITS if plan.get("load_in_4bit") else 2.0 if half else 4.0,
+        half=half,
+        adapter=config.use_peft,
+        checkpointed=bool(config.activation_checkpointing),
     )
-    return {**settings, "fsdp": True}
+    shape = Shape.of(resolve(plan["model"]), rank=config.lora_r if config.use_peft else None)
+    room, logits = torch.cuda.get_device_properties(0).total_memory, config.logits_memory * 1e6
+    if not placed(shape, how, config.max_tokens, room, processes=processes, logits=logits).sharded:
+        return False
+    needed = sum(memory(shape, how, config.max_tokens, logits=logits).values())
+    console.print(
+        f"A process needs about {size(needed)} with the base whole, and a GPU has {size(room)}: it is held in shards "
+        "(--fsdp true)"
+    )
+    return True
 
 
 def _config(settings: dict[str, Any]) -> SteerConfig:

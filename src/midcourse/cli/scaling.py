@@ -2,13 +2,16 @@
 
 import json
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from midcourse.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from midcourse.workflows.scale import Reckoned
 
 __all__ = ["plan"]
 
@@ -43,7 +46,7 @@ def plan(
     """
     try:
         from midcourse.cli.planning import size
-        from midcourse.workflows.scale import GPUS, Forked, Shape, Training, in_shards, reckon
+        from midcourse.workflows.scale import GPUS, IN_4_BITS, Forked, Shape, Training, placed, reckon
 
         shape = Shape.of(model, rank=lora_r or None)
     except ImportError as error:
@@ -55,7 +58,7 @@ def plan(
     if four_bits and not lora_r:
         raise InputError("a base in 4 bits cannot learn itself: give --lora_r, or leave out --load_in_4bit")
     if fsdp and not lora_r:
-        raise InputError("only a base with an adapter is held in shards: give --lora_r, or leave out --fsdp")
+        raise InputError("all weights are not trained in shards: give --lora_r, or leave out --fsdp")
     sheet = GPUS[gpu.lower()]
     hardware = replace(
         sheet,
@@ -63,11 +66,12 @@ def plan(
         memory=sheet.memory if gpu_memory is None else gpu_memory * 1e9,
         used=utilisation,
     )
-    bits = 0.55 if four_bits else 2.0
-    how = Training(bytes_a_weight=bits, adapter=bool(lora_r), checkpointed=checkpointing)
-    how = replace(how, sharded=in_shards(shape, how, hardware.memory, gpus) if fsdp is None else fsdp)
-    options = {"epochs": epochs, "processes": gpus, "max_tokens": max_tokens}
-    made = reckon(shape, Forked(trunk, forks, branch), trees, hardware, training=how, **options)  # type: ignore[arg-type]
+    bits = IN_4_BITS if four_bits else 2.0
+    how = Training(bytes_a_weight=bits, adapter=bool(lora_r), checkpointed=checkpointing, sharded=bool(fsdp))
+    tree = Forked(trunk, forks, branch)
+    if fsdp is None:
+        how = placed(shape, how, min(max_tokens, tree.tokens), hardware.memory, processes=gpus)
+    made = reckon(shape, tree, trees, hardware, epochs=epochs, processes=gpus, training=how, max_tokens=max_tokens)
     if as_json:
         typer.echo(json.dumps(made.to_dict(), indent=2))
         return
@@ -77,8 +81,6 @@ def plan(
     table.add_column(style="dim")
     total = sum(made.memory.values())
     room = "fits" if made.fits else "does not fit"
-    if not made.fits and not how.sharded and gpus > 1:
-        room += " (in shards, --fsdp, it takes less)"
     rows = [
         ("parameters", f"{shape.parameters:,}", f"{shape.body:,} in the layers"),
         ("trained", f"{shape.trained:,}", f"LoRA of rank {lora_r}" if lora_r else "all weights"),
@@ -90,6 +92,7 @@ def plan(
         ),
         *((f"  {name}", size(value), "of a process") for name, value in made.memory.items()),
         ("memory", size(total), f"of a process; {room} into {size(hardware.memory)}"),
+        ("host memory", size(made.host_memory), f"of a machine with all processes, as they load; {_held(made)}"),
         ("reference", f"{made.hours_reference:.2g} h", "one pass over all trees"),
         ("training", f"{made.hours_training:.2g} h", f"{trees:,} trees, {epochs:g} passes"),
         ("time", f"{made.hours:.2g} h", f"if {utilisation:.0%} of {hardware.flops / 1e12:,.0f} TFLOP/s are reached"),
@@ -98,3 +101,10 @@ def plan(
         table.add_row(*row)
     Console(highlight=False).print(table)
     typer.echo("A plan: reckoned from the config, not measured.")
+
+
+def _held(made: "Reckoned") -> str:
+    """How main memory holds the base."""
+    if made.copied:
+        return f"a copy for each process, since the file is {made.shape.stored}"
+    return "one copy, the file's own pages"

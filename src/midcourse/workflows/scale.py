@@ -16,6 +16,7 @@ from midcourse.workflows.arithmetic import body_parameters, forward_flops
 
 __all__ = [
     "GPUS",
+    "IN_4_BITS",
     "PRESETS",
     "Forked",
     "Hardware",
@@ -23,15 +24,23 @@ __all__ = [
     "Shape",
     "Training",
     "activation_bytes",
+    "copied",
+    "fits",
     "flops",
-    "in_shards",
+    "host_memory",
     "memory",
+    "placed",
     "reckon",
     "step_flops",
 ]
 
+IN_4_BITS = 0.55
+"""Bytes of a weight in NF4, with its scales."""
+_WIDTHS = {"float64": 8.0, "float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
+"""Bytes of a weight."""
 _LLAMA = {
     "model_type": "llama",
+    "dtype": "bfloat16",
     "vocab_size": 128256,
     "max_position_embeddings": 131072,
     "num_key_value_heads": 8,
@@ -89,6 +98,11 @@ class Training:
     checkpointed: bool = True
     sharded: bool = False
 
+    @property
+    def four_bits(self) -> bool:
+        """Whether the base is quantized."""
+        return self.bytes_a_weight < 1
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -105,6 +119,8 @@ class Shape:
     key_heads: int
     head: int
     vocabulary: int
+    stored: str = "bfloat16"
+    """The type of its weights on disk."""
 
     @classmethod
     def of(cls, model: str | Path | Mapping[str, Any], *, rank: int | None = 16) -> "Shape":
@@ -142,6 +158,7 @@ class Shape:
             key_heads=getattr(text, "num_key_value_heads", None) or text.num_attention_heads,
             head=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
             vocabulary=text.vocab_size,
+            stored=str(config.dtype or "float32").removeprefix("torch."),
         )
 
 
@@ -247,16 +264,42 @@ def memory(shape: Shape, training: Training, row: int, processes: int = 1, logit
     return parts
 
 
-def in_shards(shape: Shape, training: Training, room: float, processes: int) -> bool:
-    """Whether a run of several processes shards what it holds unless told: whole, it would leave too little for rows.
+_HEADROOM = 0.9
+"""Of a process's memory: the rest is fragments, buffers of communication and the system's own."""
 
-    `midcourse train` and `midcourse plan` both ask here. `room` is the memory of a process in bytes. Only what an
-    adapter is trained on is ever sharded.
+
+def fits(needed: Mapping[str, float], room: float) -> bool:
+    """Whether a process with so many bytes can hold what `memory` counted."""
+    return sum(needed.values()) <= _HEADROOM * room
+
+
+def placed(
+    shape: Shape, training: Training, row: int, room: float, *, processes: int = 1, logits: float = 512e6
+) -> Training:
+    """How a run lays out its base where nothing is said of it: in shards if one process could not hold it whole.
+
+    `midcourse train` asks here, and so does `midcourse plan`. All weights are not trained in shards, and a base in 4
+    bits is whole on each GPU before it could be sharded.
     """
-    if not training.adapter:
-        return False
-    whole = memory(shape, replace(training, sharded=False), row=0, logits=0.0)
-    return processes > 1 and sum(whole.values()) > _CROWDED * room
+    can = processes > 1 and training.adapter and not training.four_bits
+    whole = replace(training, sharded=False)
+    return replace(training, sharded=can and not fits(memory(shape, whole, row, logits=logits), room))
+
+
+def host_memory(shape: Shape, training: Training, processes: int = 1) -> float:
+    """Bytes of main memory that the base takes on a machine while its processes load it, until it is on their GPUs.
+
+    A file in the type it is trained in is mapped and never copied, so that all processes have the same pages; of any
+    other type each makes itself a copy. In 4 bits a tensor goes to the GPU as it is read.
+    """
+    if copied(shape, training):
+        return processes * shape.parameters * training.bytes_a_weight
+    return shape.parameters * _WIDTHS.get(shape.stored, 4.0)
+
+
+def copied(shape: Shape, training: Training) -> bool:
+    """Whether each process makes a copy of the base in main memory."""
+    return not training.four_bits and shape.stored != ("bfloat16" if training.half else "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,10 +314,17 @@ class Reckoned:
     training: Training
     memory: dict[str, float]
     fits: bool
+    host_memory: float
+    """Bytes of a machine that has all the processes."""
     flops_a_tree: float
     """Of one forward pass."""
     hours_reference: float
     hours_training: float
+
+    @property
+    def copied(self) -> bool:
+        """Whether each process copies the base while it loads it."""
+        return copied(self.shape, self.training)
 
     @property
     def hours(self) -> float:
@@ -285,11 +335,6 @@ class Reckoned:
         """As JSON wants it."""
         more = {"tokens": self.tree.tokens, "branch_tokens": self.tree.branch_tokens, "hours": self.hours}
         return {**asdict(self), **more, "memory_a_process": sum(self.memory.values())}
-
-
-_CROWDED = 0.6
-_HEADROOM = 0.9
-"""Of a process's memory: the rest is fragments, buffers of communication and the system's own."""
 
 
 def reckon(
@@ -305,15 +350,12 @@ def reckon(
 ) -> Reckoned:
     """Put it together; left open, weights are sharded where one process could not hold them alone."""
 
-    def takes(how: Training) -> dict[str, float]:
-        return memory(shape, how, min(max_tokens, tree.tokens), processes)  # larger trees are cut
-
+    row = min(max_tokens, tree.tokens)  # larger trees are cut
     if training is None:
-        training = Training()
-        training = replace(training, sharded=in_shards(shape, training, hardware.memory, processes))
+        training = placed(shape, Training(), row, hardware.memory, processes=processes)
     each = flops(shape, tree)
     speed = hardware.flops * hardware.used * processes
-    needed = takes(training)
+    needed = memory(shape, training, row, processes)
     return Reckoned(
         shape=shape,
         tree=tree,
@@ -322,7 +364,8 @@ def reckon(
         processes=processes,
         training=training,
         memory=needed,
-        fits=sum(needed.values()) <= _HEADROOM * hardware.memory,
+        fits=fits(needed, hardware.memory),
+        host_memory=host_memory(shape, training, processes),
         flops_a_tree=each,
         hours_reference=trees * each / speed / 3600,
         hours_training=epochs * trees * step_flops(shape, tree, training) / speed / 3600,
