@@ -1,6 +1,7 @@
 """Fuzz one family with atheris: `python fuzz/run.py FAMILY [libFuzzer's options] [corpus folders]`.
 
-Of five new inputs four are made in `mutate.py`, as trees of JSON where they are JSON, and one byte by byte. `scripts/fuzz` runs all families.
+Of five new inputs four are made in `mutate.py`, as trees of JSON where they are JSON, and one byte by byte.
+`scripts/fuzz` runs all families.
 """
 
 import random
