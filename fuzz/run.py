@@ -1,6 +1,7 @@
 """Fuzz one family with atheris: `python fuzz/run.py FAMILY [libFuzzer's options] [corpus folders]`.
 
-Four in five new inputs are changed as trees of JSON, the others byte by byte. `scripts/fuzz` runs all families.
+Of five new inputs four are made in `mutate.py`, as trees of JSON where they are JSON, and one byte by byte.
+`scripts/fuzz` runs all families.
 """
 
 import random
