@@ -107,7 +107,7 @@ class RuleSet:
             raise InputError(f"{path} must hold a list `rules`, each with name, pattern and replacement")
         known = {"name", "stretch", "max_tokens", "max_steers", "rules"}
         if unknown := set(value) - known:
-            raise InputError(f"{path}: unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")
+            raise InputError(f"{path}: unknown field {min(unknown, key=str)!r}; known are {', '.join(sorted(known))}")
         limits = {k: value[k] for k in ("stretch", "max_tokens", "max_steers") if k in value}
         for field_name, limit in limits.items():
             if not isinstance(limit, int) or limit < 1:
@@ -168,7 +168,7 @@ def _rule(entry: Any, path: str, number: int) -> OneRule:
     make: Callable[..., OneRule]
     given: tuple[Any, ...] = ()
     if kind == "check":
-        if entry["check"] not in _CHECKS:
+        if not isinstance(entry["check"], str) or entry["check"] not in _CHECKS:
             raise InputError(f"{path}: rule {name!r}: check is {entry['check']!r}, not one of {', '.join(_CHECKS)}")
         make = _CHECKS[entry["check"]]
     else:
@@ -182,7 +182,7 @@ def _rule(entry: Any, path: str, number: int) -> OneRule:
 def _pattern(entry: dict[str, Any], path: str, number: int) -> Rule:
     unknown = set(entry) - {"name", "pattern", "replacement", "resample", "reason", "ignore_case"}
     if unknown:
-        raise InputError(f"{path}: rule {number} has the unknown field {sorted(unknown)[0]!r}")
+        raise InputError(f"{path}: rule {number} has the unknown field {min(unknown, key=str)!r}")
     name, pattern = entry.get("name"), entry.get("pattern")
     if not isinstance(name, str) or not isinstance(pattern, str):
         raise InputError(
