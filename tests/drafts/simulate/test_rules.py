@@ -9,6 +9,10 @@ from midcourse.errors import InputError
 
 
 def rules(**rule) -> RuleSet:
+    return ruled(rule)
+
+
+def ruled(rule: dict) -> RuleSet:
     return RuleSet.of({"rules": [{"name": "r", **rule}]}, "rules.yaml")
 
 
@@ -95,10 +99,14 @@ def test_of_two_mistakes_the_first_counts():
         ({"sentence_words": 0}, "at least 1"),
         ({"sentence_words": 3, "colour": 1}, "colour"),
         ({"check": "spelling"}, "not one of arithmetic, json, word_order"),
+        ({"check": ["json"]}, r"check is \['json'\], not one of arithmetic, json, word_order"),
+        ({"check": {"json": None}}, "check is {'json': None}, not one of"),
         ({"forbid": 3}, "takes words"),
+        ({"forbid": {"delve": 3}}, "a text or null"),
+        ({"pattern": "a", 1: 2, "colour": 3}, "unknown field 1"),
         ({"check": "json", "keys": [1]}, "list of texts"),
     ],
 )
 def test_a_rule_that_cannot_be_used_is_named(rule, message):
     with pytest.raises(InputError, match=message):
-        rules(**rule)
+        ruled(rule)

@@ -42,6 +42,8 @@ class Forbidden(_Everywhere):
             object.__setattr__(self, "words", dict.fromkeys(given))
         if not isinstance(given, list | dict) or not given or not all(isinstance(w, str) and w for w in given):
             raise ValueError("`forbid` takes words, or a mapping of words to what is put instead")
+        if not all(put is None or isinstance(put, str) for put in self.words.values()):
+            raise ValueError("what `forbid` puts instead of a word is a text or null")
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
