@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 @pytest.mark.model
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2700)
 def test_the_demo_runs_and_leaves_a_report(tmp_path: Path) -> None:
     environment = {**os.environ, "MIDCOURSE_DEMO": str(tmp_path / "demo")}
     done = subprocess.run(

@@ -18,6 +18,8 @@ from midcourse.cli.launching import without
 LAUNCH = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port", "0")
 FSDP2 = ("--config_file", str(Path(__file__).parents[2] / "recipes" / "cluster" / "fsdp2.yaml"))
 
+pytestmark = pytest.mark.timeout(1300)  # a test starts several processes, beside other tests
+
 
 def words(desk: Path, out: str, *more: str) -> list[str]:
     source = [str(desk / "my.jsonl"), "--model", str(desk / "tiny"), "--output_dir", str(desk / out)]
@@ -73,7 +75,7 @@ def test_two_processes_give_the_adapter_of_one(desk: Path):
         midcourse(*words(desk, "one", *epochs, "--per_device_train_batch_size", "4")),
         midcourse(*words(desk, "two", *epochs, "--per_device_train_batch_size", "2", "--processes", "2")),
     ]
-    said = [run.communicate(timeout=280) for run in runs]
+    said = [run.communicate(timeout=600) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert said[1][1].count("The adapter is in") == 1
     assert difference(desk / "one", desk / "two") < 1e-5
@@ -83,7 +85,7 @@ def test_two_processes_give_the_adapter_of_one(desk: Path):
 def alone(desk: Path) -> Path:
     """What one process makes of it."""
     run = midcourse(*words(desk, "alone", "--num_train_epochs", "2", "--per_device_train_batch_size", "4"))
-    _, error = run.communicate(timeout=280)
+    _, error = run.communicate(timeout=600)
     assert run.returncode == 0, error
     return desk / "alone"
 
@@ -94,7 +96,7 @@ def test_accelerate_launches_what_gives_the_adapter_of_one(desk: Path, alone: Pa
     options = ("--multi_gpu",) if how == "ddp" else FSDP2
     batch = ("--num_train_epochs", "2", "--per_device_train_batch_size", "2")
     run = midcourse(*words(desk, how, *batch), launcher=(*LAUNCH, *options))
-    _, error = run.communicate(timeout=280)
+    _, error = run.communicate(timeout=600)
     assert run.returncode == 0, error
     assert error.count("The adapter is in") == 1
     assert difference(alone, desk / how) < 1e-5
@@ -104,7 +106,7 @@ def test_accelerate_launches_what_gives_the_adapter_of_one(desk: Path, alone: Pa
 def test_accelerate_has_the_weights_in_shards(desk: Path):
     """The adapter would be the same without: what cannot be done in shards is refused."""
     run = midcourse(*words(desk, "none", "--use_peft", "false"), launcher=(*LAUNCH, *FSDP2))
-    _, error = run.communicate(timeout=280)
+    _, error = run.communicate(timeout=600)
     assert run.returncode != 0
     assert "weights in shards (--fsdp) go with an adapter" in error
 
@@ -112,7 +114,7 @@ def test_accelerate_has_the_weights_in_shards(desk: Path):
 @pytest.mark.slow
 def test_a_mistake_is_said_once_in_one_sentence(desk: Path):
     run = midcourse(*words(desk, "none", "--processes", "2", "--betta", "1"))
-    _, error = run.communicate(timeout=280)
+    _, error = run.communicate(timeout=600)
     assert run.returncode == 2
     assert error.count("did you mean beta") == 1
     assert "Traceback" not in error

@@ -117,6 +117,7 @@ def test_another_loss_would_be_seen(loop, tmp_path, monkeypatch, name, value):
 
 @pytest.mark.slow
 @pytest.mark.model
+@pytest.mark.timeout(900)
 def test_the_same_on_the_built_in_model_and_the_demos_steers(loop, tmp_path, monkeypatch):
     rows = [r for r in map(json.loads, DEMO.read_text(encoding="utf-8").splitlines()) if r["split"] == "train"]
     few = sorted(

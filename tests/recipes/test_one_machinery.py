@@ -41,7 +41,7 @@ def recipe(out: Path, what: str, *more: str) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 @needs_data
 def test_one_command_pretrains_instructs_and_steers_and_a_teacher_follows(tmp_path: Path) -> None:
     whole = recipe(tmp_path, "stages")

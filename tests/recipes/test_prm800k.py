@@ -25,7 +25,7 @@ def solution(n: int) -> dict[str, object]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_recipe_trains_both_and_compares_them(tmp_path: Path) -> None:
     model_folder.save_model(tmp_path / "cache" / "models" / BUILTIN, positions=1024)
     given = tmp_path / "solutions.jsonl"

@@ -15,6 +15,7 @@ from midcourse.errors import InputError
 from midcourse.train.ranks import Ranks, dealt
 from midcourse.train.sharded import check
 
+pytestmark = pytest.mark.timeout(1300)  # a test starts up to four processes, twice
 RUN = Path(__file__).parents[1] / "ranks_run.py"
 COMMON = {"num_train_epochs": 3, "eval_strategy": "epoch", "max_drift": 1e-4}
 
@@ -80,7 +81,7 @@ def test_what_one_rank_does_alone_all_hear_of(tmp_path: Path):
     agent = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local_addr", "127.0.0.1"]
     words = [*agent, "--nproc_per_node", "2", str(tmp_path / "waiting.py")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, capture_output=True, text=True, timeout=240, env=environment)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600, env=environment)
     assert done.stdout.count("agreed") == 2, done.stderr[-3000:]
 
 
@@ -92,7 +93,7 @@ def run(folder: Path, processes: int, **settings) -> dict:
         words = [*agent, "--nproc_per_node", str(processes), *words]
     paths = [str(RUN.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     seen = json.loads((folder / "seen.json").read_text())
     return {**seen, "weights": load_file(str(folder / "learnt.safetensors"))}

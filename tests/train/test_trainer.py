@@ -224,7 +224,7 @@ def _wait_for(path: Path, child: subprocess.Popen, seconds: float = 300) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("moment", ["step", "save", "write"])
 def test_killed_and_resumed_the_weights_are_bit_equal(tmp_path: Path, moment: str):
     """The undisturbed run has its trees in memory, the one that is killed has them on disk."""
