@@ -127,6 +127,7 @@ def test_it_is_put_where_it_is_to_write(folder, monkeypatch):
     assert usual_device() == "cuda:3"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has mapped")
 @pytest.mark.parametrize(("dtype", "copied"), [("float32", False), ("bfloat16", True)])
 def test_a_file_in_the_type_asked_for_is_mapped_and_not_copied(copy, dtype, copied):
     """`midcourse plan` reckons a machine's main memory by it; the pages of a mapped file are shared by processes."""

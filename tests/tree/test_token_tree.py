@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from growing import Growing, random_trajectory
-from midcourse.tree.token_tree import TreeOptions, build_tree, chain, split_tree
+from midcourse.tree.token_tree import TreeOptions, build_tree, chain, restrict, split_tree
 
 seeds = st.integers(0, 10_000)
 
@@ -115,10 +115,17 @@ def test_a_text_deeper_than_the_budget_is_not_read_once_for_each_of_its_tokens()
     tree = chain(range(3000), nll=True)
     parts = split_tree(tree, 256)
     assert [len(p) for p in parts] == [3000], "its last token needs all before it, so nothing is saved by cutting"
-    forked = build_tree(Growing(list(range(1, 40))).steer(10, [50, 51]).steer(30, [60, 61]).value).tree
-    deepest = int(forked.position.max()) + 1
-    assert max(map(len, split_tree(forked, 8))) <= max(deepest, 8) + 4
-    assert len(split_tree(forked, 8)) <= 3
+
+
+@given(seeds, st.integers(8, 40))
+@settings(max_examples=40, deadline=None)
+def test_no_part_is_larger_than_the_budget_or_what_cannot_be_read_in_less(seed: int, budget: int):
+    tree = build_tree(random_trajectory(seed, steers=6)).tree
+    forks = {pair.fork for pair in tree.pairs}
+    of_fork = [[n for n, pair in enumerate(tree.pairs) if pair.fork == fork] for fork in forks]
+    depths = tree.position[tree.retain | (tree.nll_weight > 0)] + 1
+    least = max([len(restrict(tree, members, [])) for members in of_fork] + depths.tolist())
+    assert max(map(len, split_tree(tree, budget))) <= max(budget, least)
 
 
 def test_a_chain_is_an_ordinary_text():

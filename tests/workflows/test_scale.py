@@ -94,6 +94,13 @@ def test_main_memory_holds_one_file_or_a_copy_for_each_process():
     assert host_memory(shape, Training(bytes_a_weight=0.55), 8) == 2 * shape.parameters
 
 
+def test_a_row_is_as_long_as_the_deepest_token_needs():
+    assert Forked(2048, 20, 64).row(2048) == 2048
+    assert Forked(100, 2, 10).row(2048) == 120, "a small tree is one row"
+    assert Forked(8192, 100, 64).row(2048) == 8192, "its last token is kept and needs all before it"
+    assert Forked(90, 2, 500).row(64) == 60 + 500, "the side at the last fork lies deeper than the trunk"
+
+
 def test_time_is_arithmetic_over_speed():
     shape, tree = Shape.of("llama-3.1-8b"), Forked(100, 2, 10)
     made = reckon(shape, tree, 36, Hardware(1e12, 1e12, used=0.5), epochs=2, processes=4)

@@ -70,7 +70,7 @@ def plan(
     how = Training(bytes_a_weight=bits, adapter=bool(lora_r), checkpointed=checkpointing, sharded=bool(fsdp))
     tree = Forked(trunk, forks, branch)
     if fsdp is None:
-        how = placed(shape, how, min(max_tokens, tree.tokens), hardware.memory, processes=gpus)
+        how = placed(shape, how, tree.row(max_tokens), hardware.memory, processes=gpus)
     made = reckon(shape, tree, trees, hardware, epochs=epochs, processes=gpus, training=how, max_tokens=max_tokens)
     if as_json:
         typer.echo(json.dumps(made.to_dict(), indent=2))

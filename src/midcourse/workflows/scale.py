@@ -200,6 +200,11 @@ class Forked:
     def _forks(self) -> list[float]:
         return [(n + 1) * self.trunk / (self.forks + 1) for n in range(self.forks)]
 
+    def row(self, max_tokens: int) -> int:
+        """Tokens of the longest row: a larger tree is cut, yet not below what its deepest token needs."""
+        last = max((int(at) + self.branch for at in self._forks), default=0)
+        return min(self.tokens, max(max_tokens, self.trunk, last))
+
     @property
     def visible(self) -> float:
         """Pairs of a token and one it sees."""
@@ -350,7 +355,7 @@ def reckon(
 ) -> Reckoned:
     """Put it together; left open, weights are sharded where one process could not hold them alone."""
 
-    row = min(max_tokens, tree.tokens)  # larger trees are cut
+    row = tree.row(max_tokens)
     if training is None:
         training = placed(shape, Training(), row, hardware.memory, processes=processes)
     each = flops(shape, tree)

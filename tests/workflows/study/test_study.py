@@ -155,7 +155,7 @@ def test_a_cell_that_fails_is_told_and_the_others_run(study, folder, tmp_path, m
         return run(study_, cell, *rest)
 
     monkeypatch.setattr(queue_module, "run_cell", broken)
-    with pytest.raises(InputError, match="1 cells failed, the others ran: first same/task/sft_full"):
+    with pytest.raises(InputError, match="cells that failed: 1, the others ran; the first is same/task/sft_full"):
         run_study(study, find(folder), tmp_path / "work", said.append, only=["same/task/base", "same/task/sft_full"])
     assert any("Traceback" in s for s in said)
     assert study.result(Cell("headline", "task", "base", 0, 0)) is not None

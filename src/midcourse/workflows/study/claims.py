@@ -12,7 +12,7 @@ from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.shown import Found, by_fork, percent, plain, table
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
-__all__ = ["claims", "of_seeds", "verdict"]
+__all__ = ["against", "claims", "of_seeds", "verdict"]
 
 DRIFT = 0.01
 """Nats per token on answers to unrelated prompts."""
@@ -26,6 +26,13 @@ def of_seeds(study: Study, task: str, method: str, steers: int, arm: str = "same
     """Results of a method in the headline, one for each seed that ran."""
     cells = [Cell("headline", task, method, steers, s, arm) for s in (*study.seeds, *study.more_seeds)]
     return [f for c in cells if (f := study.result(c)) is not None]
+
+
+def against(ours: Found, theirs: Found) -> list[Difference | None]:
+    """Ours less theirs at the same forks: recurrence, and again or unsound. A model that is destroyed makes no error
+    again, and says nothing either."""
+    pairs = [(by_fork(ours, measure=m), by_fork(theirs, measure=m)) for m in ("recurrence", "flawed")]
+    return [over_seeds(a, b) if ours and theirs else None for a, b in pairs]
 
 
 def claims(study: Study) -> list[str]:
@@ -52,8 +59,7 @@ def _comparisons(study: Study, steers: int) -> list[str]:
         ours = of_seeds(study, task, OURS, steers)
         for arm, method in arms:
             theirs = of_seeds(study, task, method, steers, arm)
-            pairs = [(by_fork(ours, measure=m), by_fork(theirs, measure=m)) for m in ("recurrence", "flawed")]
-            both = [over_seeds(a, b) if ours and theirs else None for a, b in pairs]
+            both = against(ours, theirs)
             seeds = f"{len(ours)} / {len(theirs)}"
             rows.append([task, f"{arm} session", method, seeds, *(percent(d, "+") for d in both), verdict(*both)])
     if all(row[-1] == "not run" for row in rows):

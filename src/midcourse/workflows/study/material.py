@@ -24,7 +24,7 @@ from midcourse.workflows.prompts import Asked
 from midcourse.workflows.simulating import Writer
 from midcourse.workflows.tasks import Task
 
-__all__ = ["Lesson", "Material", "plain_writer", "written"]
+__all__ = ["Lesson", "Material", "plain_writer", "read_in_vain", "written"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Material:
     further: tuple[Trajectory, ...] = ()
     """More steered texts, which come behind the others however those are shuffled."""
     read_in_vain: float = 1.0
-    """Seconds of all texts over those of texts that teach: whoever looks for steers reads the others too."""
+    """See the function of that name."""
     shape: Callable[["Lesson"], "Lesson"] = lambda lesson: lesson
     """What becomes of a lesson once its steers were counted."""
 
@@ -75,8 +75,7 @@ class Material:
         kept = tuple(t for t in steered.values() if t.status == "accepted")
         if not any(s.counts for t in kept for s in t.steers):
             raise InputError(f"the rules of {task.name} never stopped the model: there is nothing to learn from")
-        teach = [t for t in kept if any(s.counts for s in t.steers)]
-        in_vain = _seconds(steered.values()) / max(1e-9, _seconds(teach))
+        in_vain = read_in_vain(list(steered.values()))
         return cls(kept, originals, tuple(held.values()), loaded.tokenizer, read_in_vain=in_vain)
 
     def same(self, method: str, steers: int, seed: int, *, whole: bool) -> Lesson:
@@ -191,6 +190,12 @@ def written(
 
 def _keep(store: Store, text: Trajectory) -> None:
     store.add(text)
+
+
+def read_in_vain(texts: Sequence[Trajectory]) -> float:
+    """Seconds of all texts over those of texts that teach: whoever looks for steers reads the others too."""
+    teach = [t for t in texts if t.status == "accepted" and any(s.counts for s in t.steers)]
+    return _seconds(texts) / _seconds(teach) if teach else 1.0
 
 
 def _seconds(texts: Iterable[Trajectory]) -> float:

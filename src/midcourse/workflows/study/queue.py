@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from midcourse.errors import InputError, ran_out_of
+from midcourse.errors import InputError, MidcourseError, ran_out_of
 from midcourse.workflows.study.cells import Cell, Study
 from midcourse.workflows.study.corpus import Corpus
 from midcourse.workflows.study.run_cell import run_cell
@@ -78,7 +78,7 @@ def run_study(
         most: Cells in this sitting.
 
     Raises:
-        InputError: Nothing is left but cells that failed.
+        InputError: Some cells failed; said at the end, when all others ran.
     """
     shared = texts or work
     supply = Supply(study, tasks, shared, say)
@@ -94,7 +94,7 @@ def run_study(
             if ran_out_of(error):
                 raise
             failed[cell.path] = error
-            say(f"  failed: {error}" if isinstance(error, InputError) else traceback.format_exc())
+            say(f"  failed: {error}" if isinstance(error, MidcourseError) else traceback.format_exc())
             continue
         found["machine"] = {"system": platform.system(), "python": platform.python_version(), "gpu": None}
         _keep(study.results / cell.path, found)
@@ -102,7 +102,7 @@ def run_study(
         ran += 1
     if failed:
         first, why = next(iter(failed.items()))
-        raise InputError(f"{len(failed)} cells failed, the others ran: first {first}: {why}") from why
+        raise InputError(f"cells that failed: {len(failed)}, the others ran; the first is {first}: {why}") from why
     return ran
 
 

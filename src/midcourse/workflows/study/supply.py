@@ -21,7 +21,7 @@ from midcourse.workflows.simulating import Writer
 from midcourse.workflows.study.cell import Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.corpus import Corpus, corpus_material
-from midcourse.workflows.study.material import Lesson, Material, written
+from midcourse.workflows.study.material import Lesson, Material, read_in_vain, written
 from midcourse.workflows.study.reshaped import as_instruction, filled, joined, one_each, without_rejected
 from midcourse.workflows.tasks import Task
 
@@ -70,11 +70,12 @@ class Supply:
         )
         ways = cell.texts
         if "habits" in ways or "chosen" in ways:
-            steered = self._once(
+            texts = self._once(
                 ("steered", cell.task, str(ways.get("habits")), str(ways.get("chosen"))),
                 lambda: self._steered(task, folder, ways),
             )
-            usual = replace(usual, steered=steered, originals={})
+            accepted = tuple(t for t in texts if t.status == "accepted")
+            usual = replace(usual, steered=accepted, originals={}, read_in_vain=read_in_vain(texts))
         if "further" in ways:
             more = self._material(
                 (cell.task, "further", str(ways["further"])), lambda: self._further(task, folder, str(ways["further"]))
@@ -97,7 +98,7 @@ class Supply:
         texts = written(
             folder / "steered.db", writer, train, f"{task.name}: steering {len(train)} texts ({said})", self.say
         )
-        return tuple(t for t in texts.values() if t.status == "accepted")
+        return tuple(texts.values())
 
     def _wording(self, ways: Mapping[str, Any], loaded: LoadedModel) -> Wording | None:
         return wording_named(str(ways.get("chosen", "typed")), LocalBackend(loaded.model, loaded.tokenizer.eos))

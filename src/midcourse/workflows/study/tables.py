@@ -9,10 +9,10 @@ import numpy as np
 
 from midcourse.workflows.study.cell import OURS, WHOLE, Cell
 from midcourse.workflows.study.cells import Study
-from midcourse.workflows.study.claims import claims, of_seeds
+from midcourse.workflows.study.claims import against, claims, of_seeds
 from midcourse.workflows.study.later_tables import imported, more_methods, steer_counts
 from midcourse.workflows.study.queue import left
-from midcourse.workflows.study.shown import NAMES, Found, by_fork, dot, dots, measures, percent, table
+from midcourse.workflows.study.shown import NAMES, by_fork, dot, dots, measures, percent, table
 from midcourse.workflows.study.statistics import over_seeds
 
 __all__ = ["write_tables"]
@@ -55,7 +55,8 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
             name = method if arm == "same" else f"{method}, own session"
             minutes = f"{np.mean([f['lesson']['seconds'] for f in found]) / 60:.0f}"
             own = measures(found, "steered", over_seeds(by_fork(found)))
-            rows.append([name, str(len(found)), minutes, *own, *_against(ours, found, method)])
+            both = [""] * 2 if method == OURS else [percent(d, sign="+") for d in against(ours, found)]
+            rows.append([name, str(len(found)), minutes, *own, *both])
             places.append({"method": name, **dot(found)})
     if not rows:
         return []
@@ -66,15 +67,6 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
     if prompts < _ENOUGH:
         said.append(f"{prompts} test prompts: too few for a claim, which needs {_ENOUGH}.")
     return [*said, *_signs(study, task, steers)]
-
-
-def _against(ours: Found, found: Found, method: str) -> list[str]:
-    """Both primary comparisons: a model that is destroyed makes no error again, and says nothing either."""
-    if method == OURS:
-        return ["", ""]
-    both = ("recurrence", "flawed")
-    pairs = [(by_fork(ours, measure=m), by_fork(found, measure=m)) for m in both]
-    return [percent(over_seeds(mine, theirs), sign="+") for mine, theirs in pairs]
 
 
 def _signs(study: Study, task: str, steers: int) -> list[str]:
