@@ -15,7 +15,8 @@ from midcourse.store import consents, exchanges
 from midcourse.store.reviews import Inbox
 
 REPLY = "The cat sat on the hat and slept all day long in the sun."
-ADA = {"X-Steer-User": "ada", "X-Steer-Chat": "1", "Authorization": "Bearer sk-the-key-of-ada"}
+# A name that no digest in hexadecimal can hold by chance, as it can "ada".
+ADA = {"X-Steer-User": "lovelace", "X-Steer-Chat": "1", "Authorization": "Bearer sk-the-key-of-lovelace"}
 ASK = [user("Tell me of the cat that lives next door.")]
 
 
@@ -44,7 +45,7 @@ def test_nothing_is_kept_before_it_is_allowed_and_nothing_after_it_is_taken_back
         time.sleep(0.2)
         assert number(store) == 0
         assert "cat" not in everything(tmp_path / "a.db")
-        client = client_of_key("sk-the-key-of-ada", proxy.listening.keeper.secret)
+        client = client_of_key("sk-the-key-of-lovelace", proxy.listening.keeper.secret)
         with store.transaction() as connection:
             consents.allow(connection, "client", client)
         proxy.listening.keeper.refresh()
@@ -76,7 +77,7 @@ def test_no_key_no_name_no_secret_is_in_the_store(tmp_path):
             chat(proxy.url, [user(words)], headers=ADA)
             proxy.settle(1)
         stored = everything(tmp_path / "a.db")
-    for secret in ("hunter2", "sk-abc", "AKIA", "sk-the-key", "ada", "127.0.0.1"):
+    for secret in ("hunter2", "sk-abc", "AKIA", "sk-the-key", "lovelace", "127.0.0.1"):
         assert secret not in stored
     assert "[OpenAI or Anthropic key]" in stored
 
