@@ -161,6 +161,8 @@ class Results:
     drawn: Drawn | None
     curves: dict[str, list[dict[str, Any]]]
     """Adapter -> the trainer's log."""
+    answers: tuple[str, ...] = ()
+    """What the base said to unrelated prompts, where `drift/kl_answers` is read."""
     skipped: tuple[str, ...] = ()
     seconds: float = 0.0
 

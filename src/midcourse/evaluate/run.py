@@ -164,7 +164,14 @@ def measure(
         metric(m, {v: [values[f.steer.id][v][m] for f in found] for v in variants.names}, _groups(found))
         for m in MEASURES
     ]
-    metrics = [*again.metrics(variants), *metrics, *_drifts(variants, tokenizer, held, options, stage)]
+    answers = _answers(variants, tokenizer, options, stage)
+    places = {
+        "drift/kl_retained": retained_places(held),
+        "drift/kl_answers": answer_places(
+            neutral_prompts(tokenizer), answers, tokenizer.eos[0] if tokenizer.eos else None
+        ),
+    }
+    metrics = [*again.metrics(variants), *metrics, *_drifts(variants, tokenizer, places, stage)]
     own = own_answers(
         variants, tokenizer, held, sampled=options.own_prompts, shown=options.shown, tokens=options.own_tokens,
         seed=options.seed, stage=stage,
@@ -189,6 +196,7 @@ def measure(
         collapse=own.collapse,
         signs={a: own.collapse[a].signs(own.collapse[BASE]) for a in variants.adapters} if own.collapse else {},
         written=own.written,
+        answers=tuple(tokenizer.decode(a.token_ids) for a in answers),
         drawn=_draw(held, found, tokenizer),
         curves={a: learning_curve(Path(p)) for a, p in (paths or {}).items()},
         skipped=tuple(skipped),
@@ -267,21 +275,22 @@ def _base_nll(
     return {v: [row[k * n : (k + 1) * n] for row in means] for k, v in enumerate(names)}
 
 
-def _drifts(
-    variants: Variants, tokenizer: TextTokenizer, held: Sequence[HeldOut], options: Options, stage: Stage
-) -> list[Metric]:
+def _answers(variants: Variants, tokenizer: TextTokenizer, options: Options, stage: Stage) -> list[Sample]:
+    """What the base says to prompts that have nothing to do with the steers."""
     prompts = neutral_prompts(tokenizer)
-    answers = variants.sample(
-        BASE, prompts, [options.answer_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
-        progress=stage("The base's answers to unrelated prompts", len(prompts)),
-    )  # fmt: skip
-    end = tokenizer.eos[0] if tokenizer.eos else None
-    kinds: dict[str, list[Place]] = {
-        "drift/kl_retained": retained_places(held),
-        "drift/kl_answers": answer_places(prompts, [a[0] for a in answers], end),
-    }
+    return [
+        one[0]
+        for one in variants.sample(
+            BASE, prompts, [options.answer_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
+            progress=stage("The base's answers to unrelated prompts", len(prompts)),
+        )
+    ]  # fmt: skip
+
+
+def _drifts(variants: Variants, tokenizer: TextTokenizer, kinds: dict[str, list[Place]], stage: Stage) -> list[Metric]:
+    """Drift at these places and on a page of prose."""
     text, size = text_place(tokenizer, prose(), getattr(variants.model.config, "max_position_embeddings", None))
-    kinds["drift/kl_text"] = [text]
+    kinds = {**kinds, "drift/kl_text": [text]}
     tick = stage("Drift", sum(map(len, kinds.values())))
     metrics = []
     for name, places in kinds.items():

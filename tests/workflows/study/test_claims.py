@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from midcourse.workflows.study import Cell, Study, write_tables
-from midcourse.workflows.study.claims import claims, verdict
+from midcourse.workflows.study.claims import claims, least_drift, verdict
 from midcourse.workflows.study.statistics import Difference
 
 PROMPTS = 30
@@ -72,6 +75,26 @@ def test_a_target_that_is_missed_is_said_to_be(study):
     said = claims(study)
     assert [row(said, name)[-1] for name in ("drift", "broken rules", "tokens of a text")] == ["**missed**"] * 3
     assert row(said, "distinct")[-1] == "kept"
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 0.999), st.floats(0.001, 1.0)), min_size=1, max_size=20))
+def test_no_model_that_breaks_so_much_less_can_have_moved_less(places):
+    """At each place the base errs with chance p and the model with chance ρp; nothing else differs."""
+    p, q = (np.array(x) for x in zip(*((p, p * rho) for p, rho in places), strict=True))
+    moved = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    assert least_drift(100 * p.mean(), q.sum() / p.sum()) <= moved.mean() + 1e-12
+
+
+def test_ninety_per_cent_less_of_three_per_hundred_tokens(study):
+    assert least_drift(3.0, 0.1) == pytest.approx(0.03 * (2.302585 - 0.9))
+    assert least_drift(3.0, 1.0) == 0
+    base = {**result(again=0.9, flawed=0.9, broken=4), "answers": {"broken_per_100_tokens": 3.0}}
+    keep(study, Cell("headline", "t", "base", 0, 0), base)
+    keep(study, Cell("headline", "t", "ours", 100, 0), result(again=0.2, flawed=0.4, broken=1))
+    assert (
+        "3.00 times per 100 tokens. A model that breaks them 90% less there has moved by at least 0.0421"
+        in claims(study)[-1]
+    )
 
 
 @pytest.mark.parametrize(

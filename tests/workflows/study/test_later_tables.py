@@ -1,12 +1,15 @@
 """Tables of what is exploratory, from results as they are committed."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from midcourse.workflows.study.cell import Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.tables import write_tables
+
+DRIFTS = ("retained", "answers", "text")
 
 
 def interval(mean: float):
@@ -21,7 +24,10 @@ def found(forks, *, recurrence: float = 0.4, drift: float = 0.005, likely: bool 
             "valid": both,
             "flawed": both,
             "logp_chosen": both,
-            **{f"drift/{k}": {"base": interval(0), "steered": interval(drift)} for k in ("kl_answers", "kl_retained")},
+            **{
+                f"drift/{k}": {"base": interval(0), "steered": interval(drift)}
+                for k in ("kl_answers", "kl_retained", "kl_text")
+            },
         },
         "forks": forks,
         "lesson": {"seconds": 60.0},
@@ -30,8 +36,12 @@ def found(forks, *, recurrence: float = 0.4, drift: float = 0.005, likely: bool 
         "seconds": {"train": 1.0},
     }
     if not likely:
-        value["effort"] = {"steers_per_task": {"mean": 2.0}}
-        value["unsteered"] = {"broken_per_100_tokens": 1.0, "distinct_3": 0.9, "tokens": 50.0}
+        prompts = sorted({f["prompt"] for f in forks})
+        value["effort"] = {"tasks": [{"prompt": p, "charged": 2 + n} for n, p in enumerate(prompts)]}
+        texts = [{"prompt": p, "distinct_3": 0.9, "tokens": 50.0 + n} for n, p in enumerate(prompts)]
+        value["unsteered"] = {"broken_per_100_tokens": 1.0, "distinct_3": 0.9, "tokens": 50.0, "texts": texts}
+        own = {"ended": 0.75, "distinct_3": 0.8, "tokens": 90.0}
+        value["collapse"] = {"base": own, "steered": own}
     return value
 
 
@@ -95,3 +105,16 @@ def test_a_fork_without_a_rejected_side_is_left_out(study):
     keep(study, Cell("imported", "d", "ours", 300, 0), found(forks, likely=True))
     page = write_tables(study, study.results).read_text()
     assert "| ours | 100% [100, 100] | 100% [100, 100] | 1.00 [1.00, 1.00] |" in page
+
+
+def test_what_a_method_cost_stands_beside_what_it_taught(study):
+    for seed, drift in ((0, 0.005), (1, 0.015)):
+        forks = [fork(n, n, -1.0, 1.0) for n in range(4)]
+        study = replace(study, seeds=(0, 1))
+        keep(study, Cell("headline", "task", "ours", 100, seed), found(forks, drift=drift))
+    lines = write_tables(study, study.results).read_text().splitlines()
+    learnt, cost = (line.split(" | ") for line in lines if line.startswith("| ours"))
+    assert learnt[5].startswith("3.50 [")  # of 2, 3, 4 and 5 steers
+    assert cost[1:4] == ["0.0100, worst 0.0150"] * 3
+    assert cost[5].startswith("51.50 [")
+    assert cost[6:8] == ["75%", "0.80"]

@@ -210,6 +210,12 @@ def test_unequal_trials_are_refused(tmp_path):
         Study.load(tmp_path / "s.yaml", tmp_path)
 
 
+def test_a_study_without_ours_is_refused(tmp_path):
+    (tmp_path / "s.yaml").write_text("headline: [a]\nmethods: {sft_full: {loss_type: sft_full}}\n")
+    with pytest.raises(InputError, match="must have 'ours'"):
+        Study.load(tmp_path / "s.yaml", tmp_path)
+
+
 def test_the_shipped_study_is_in_order():
     from pathlib import Path
 

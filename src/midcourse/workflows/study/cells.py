@@ -73,7 +73,8 @@ class Study:
         """Read a YAML file.
 
         Raises:
-            InputError: It cannot be read, names an unknown field, or gives methods unequal numbers of trials.
+            InputError: It cannot be read, names an unknown field, has no `ours`, or gives methods unequal numbers of
+                trials.
         """
         try:
             value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -86,6 +87,8 @@ class Study:
         lists = {k: tuple(v) for k, v in value.items() if isinstance(v, list)}
         _check_later(value, Path(path))
         study = cls(Path(path).parent, Path(results), **{**value, **lists})
+        if OURS not in study.methods:
+            raise InputError(f"{path}: `methods` must have {OURS!r}, which all are compared with")
         counts = {m: len(list(study.grid(m))) for m in study.trials}
         if len(set(counts.values())) > 1:
             raise InputError(f"{path}: every method must have as many trials as the others, got {counts}")

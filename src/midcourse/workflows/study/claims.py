@@ -3,16 +3,15 @@
 Decided from results alone by the rules that PROTOCOL.md fixed before the headline ran; nothing else is a claim.
 """
 
-from collections.abc import Callable
+import math
 from operator import itemgetter
-from typing import Any
 
 from midcourse.workflows.study.cell import OURS, WHOLE, Cell
 from midcourse.workflows.study.cells import Study
-from midcourse.workflows.study.shown import Found, by_fork, percent, plain, table
+from midcourse.workflows.study.shown import Found, by_fork, by_text, percent, plain, table
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
-__all__ = ["against", "claims", "of_seeds", "verdict"]
+__all__ = ["against", "claims", "least_drift", "of_seeds", "verdict"]
 
 DRIFT = 0.01
 """Nats per token on answers to unrelated prompts."""
@@ -74,23 +73,41 @@ def _targets(study: Study, task: str, steers: int) -> list[str]:
         return []
     drift = max(f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in ours)
     rows = [["drift on answers, worst seed", f"{drift:.4f}", "0", f"at most {DRIFT:g}", _kept(drift <= DRIFT)]]
-    broken = [_texts(found, lambda t: 100 * t["broken"] / max(1, t["tokens"])) for found in (ours, [base])]
+    broken = [by_text(found, lambda t: 100 * t["broken"] / max(1, t["tokens"])) for found in (ours, [base])]
     left, before = (over_seeds(values) for values in broken)
     if left and before:
         most = BROKEN * before.mean
         said = f"at most {most:.2f}, its interval too"
         rows.append(["broken rules per 100 tokens", plain(left), plain(before), said, _kept(left.high <= most)])
     for name, read in (("distinct 3-grams", "distinct_3"), ("tokens of a text", "tokens")):
-        now, then = (over_seeds(_texts(found, itemgetter(read))) for found in (ours, [base]))
+        now, then = (over_seeds(by_text(found, itemgetter(read))) for found in (ours, [base]))
         if now and then:
             kept = abs(now.mean - then.mean) <= WITHIN * then.mean
             rows.append([name, plain(now), plain(then), f"within {WITHIN:.0%}", _kept(kept)])
-    return [f"## Targets: {task}, {steers} steers", table(["", "ours", "base", "target", ""], rows)]
+    parts = [f"## Targets: {task}, {steers} steers", table(["", "ours", "base", "target", ""], rows)]
+    often = base.get("answers", {}).get("broken_per_100_tokens", 0.0)
+    if often:
+        least = f"{least_drift(often, BROKEN):.4f} nats per token"
+        parts.append(
+            f"In its answers to unrelated prompts the base breaks these rules too, {often:.2f} times per 100 tokens. A "
+            f"model that breaks them {1 - BROKEN:.0%} less there has moved by at least {least} on those answers, "
+            "whatever it was trained with."
+        )
+    return parts
 
 
-def _texts(found: Found, read: Callable[[dict[str, Any]], float]) -> list[dict[str, tuple[str, float]]]:
-    """For each seed: prompt of an unsteered text -> (prompt, value); prompts are the clusters."""
-    return [{t["prompt"]: (t["prompt"], float(read(t))) for t in f["unsteered"]["texts"]} for f in found]
+def least_drift(broken_per_100_tokens: float, left: float) -> float:
+    """The least KL(base ‖ model), in nats per token, of a model that breaks rules `left` as often as the base.
+
+    Where the base breaks a rule with chance p and the model with chance ρp, the KL between what they say next is at
+    least that of the two coins (data processing), and that is at least p(−log ρ − 1 + ρ), since log x ≥ 1 − 1/x. It is
+    convex in ρ: to obey unevenly costs more. Summed over tokens, the p are the broken rules.
+
+    Args:
+        broken_per_100_tokens: In the base's own text.
+        left: ρ, above 0 and at most 1.
+    """
+    return broken_per_100_tokens / 100 * (-math.log(left) - 1 + left)
 
 
 def _kept(kept: bool) -> str:

@@ -5,14 +5,18 @@ Values in, Markdown and pictures out; it knows neither which cells there are nor
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from midcourse.workflows.study.statistics import Difference
+from midcourse.workflows.study.statistics import Difference, over_seeds
 
-__all__ = ["NAMES", "Found", "by_fork", "curves", "dot", "dots", "measures", "percent", "plain", "table"]
+__all__ = [
+    *("COSTS", "NAMES", "Found", "by_fork", "by_text", "costs", "curves", "dot", "dots", "measures", "percent"),
+    *("plain", "table"),
+]
 
 Found = list[dict[str, Any]]
 """Results of one method, one for each seed."""
@@ -21,6 +25,11 @@ NAMES = (
     *("drift on answers", "sound", "distinct 3-grams", "tokens"),
 )
 """Heads of what `measures` gives."""
+COSTS = (
+    *("drift where let stand", "on answers", "on prose", "distinct 3-grams", "tokens"),
+    *("own samples: ended", "distinct 3-grams", "tokens"),
+)
+"""Heads of what `costs` gives."""
 
 
 def measures(found: Found, who: str, recurrence: Difference | None) -> list[str]:
@@ -38,8 +47,8 @@ def measures(found: Found, who: str, recurrence: Difference | None) -> list[str]
     change = [f["metrics"]["logp_chosen"]["change"] for f in found]
     return [
         percent(recurrence),
-        f"{mean(lambda f: f['metrics']['flawed'][who]['mean']):.0%}",
-        f"{mean(lambda f: f['effort']['steers_per_task']['mean']):.2f}",
+        percent(over_seeds(by_fork(found, who, "flawed"))),
+        plain(over_seeds(_by_task(found))),
         f"{mean(lambda f: f['unsteered']['broken_per_100_tokens']):.2f}",
         "" if None in change else f"{np.mean([c['mean'] for c in change]):+.2f}",
         f"{mean(lambda f: f['metrics']['drift/kl_answers'][who]['mean']):.4f}",
@@ -47,6 +56,36 @@ def measures(found: Found, who: str, recurrence: Difference | None) -> list[str]
         f"{mean(lambda f: f['unsteered']['distinct_3']):.2f}",
         f"{mean(lambda f: f['unsteered']['tokens']):.0f}",
     ]
+
+
+def costs(found: Found, who: str) -> list[str]:
+    """What the text of a method lost, as cells of a row: drift of the mean and of the worst seed, variety and length of
+    texts that nobody steered, with intervals, and the same of own samples.
+
+    Args:
+        found: Of one method.
+        who: `base` or `steered`.
+    """
+    cells = []
+    for kind in ("kl_retained", "kl_answers", "kl_text"):
+        each = [f["metrics"][f"drift/{kind}"][who]["mean"] for f in found]
+        worst = f", worst {max(each):.4f}" if len(each) > 1 else ""
+        cells.append(f"{np.mean(each):.4f}{worst}")
+    for read in ("distinct_3", "tokens"):
+        cells.append(plain(over_seeds(by_text(found, itemgetter(read)))))
+    own = [f["collapse"][who] for f in found]
+    shown = (("ended", ".0%"), ("distinct_3", ".2f"), ("tokens", ".0f"))
+    return cells + [format(np.mean([c[name] for c in own]), how) for name, how in shown]
+
+
+def by_text(found: Found, read: Callable[[dict[str, Any]], float]) -> list[dict[str, tuple[str, float]]]:
+    """For each seed: prompt of a text that nobody steered -> (prompt, value); prompts are the clusters."""
+    return [{t["prompt"]: (t["prompt"], float(read(t))) for t in f["unsteered"]["texts"]} for f in found]
+
+
+def _by_task(found: Found) -> list[dict[str, tuple[str, float]]]:
+    """For each seed: prompt of a task -> (prompt, steers charged)."""
+    return [{t["prompt"]: (t["prompt"], float(t["charged"])) for t in f["effort"]["tasks"]} for f in found]
 
 
 def by_fork(

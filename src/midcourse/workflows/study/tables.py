@@ -12,7 +12,7 @@ from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.claims import against, claims, of_seeds
 from midcourse.workflows.study.later_tables import imported, more_methods, steer_counts
 from midcourse.workflows.study.queue import left
-from midcourse.workflows.study.shown import NAMES, by_fork, dot, dots, measures, percent, table
+from midcourse.workflows.study.shown import COSTS, NAMES, by_fork, costs, dot, dots, measures, percent, table
 from midcourse.workflows.study.statistics import over_seeds
 
 __all__ = ["write_tables"]
@@ -45,8 +45,9 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
     """One task at one number of steers: every method, both arms, with the paired difference to ours."""
     base = study.result(Cell("headline", task, "base", 0, 0))
     ours = of_seeds(study, task, OURS, steers)
-    rows, places = [], []
+    rows, harm, places = [], [], []
     if base is not None:
+        harm.append(["base", *costs([base], "base")])
         rows.append(["base", "", "0", *measures([base], "base", over_seeds(by_fork([base], "base"))), "", ""])
     arms = [("same", m) for m in study.methods] + [("own", m) for m in WHOLE if m in study.methods]
     for arm, method in arms:
@@ -57,12 +58,14 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
             own = measures(found, "steered", over_seeds(by_fork(found)))
             both = [""] * 2 if method == OURS else [percent(d, sign="+") for d in against(ours, found)]
             rows.append([name, str(len(found)), minutes, *own, *both])
+            harm.append([name, *costs(found, "steered")])
             places.append({"method": name, **dot(found)})
     if not rows:
         return []
     head = ["method", "seeds", "minutes", *NAMES, "ours − it, recurrence", "ours − it, again or unsound"]
     plot = dots(folder, f"{task}-{steers}", places)
     said = [f"## {task}, {steers} steers", table(head, rows), plot]
+    said += ["What it cost, of all seeds:", table(["method", *COSTS], harm)]
     prompts = len({f["prompt"] for f in (base or (ours or [{"forks": []}])[0])["forks"]})
     if prompts < _ENOUGH:
         said.append(f"{prompts} test prompts: too few for a claim, which needs {_ENOUGH}.")
