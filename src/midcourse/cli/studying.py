@@ -1,5 +1,6 @@
 """`midcourse study`: methods compared on the same steers and the same seconds, on the study's tasks or on one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,13 @@ def study(
             show_default="WORK",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="With --task: `builtin`, a model folder, or a hub id.")] = "builtin",
+    model: Annotated[
+        str | None,
+        typer.Option(help="`builtin`, a model folder, or a hub id.", show_default="what the study names, else builtin"),
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Of the weights, e.g. bfloat16 on a GPU.", show_default="float32")
+    ] = None,
     steers: Annotated[int, typer.Option(min=1, help="With --task: steers that each method learns from.")] = 100,
     seeds: Annotated[int, typer.Option(min=1, help="With --task: trainings of each method.")] = 1,
     only: Annotated[list[str], typer.Option(help="Only cells of this stage, or whose path holds this text.")] = [],  # noqa: B006
@@ -39,6 +46,7 @@ def study(
 
     midcourse study --task my.yaml --steers 60
     midcourse study --config recipes/study/study.yaml --results benchmarks/results/study --only headline --most 4
+    midcourse study --config recipes/study/study.yaml --model meta-llama/Llama-3.1-8B-Instruct --dtype bfloat16
     """
     try:
         from midcourse.workflows.study import Study, run_study, write_tables
@@ -53,9 +61,8 @@ def study(
         plan = Study.load(config, results)
     else:
         assert task is not None
-        plan = Study(
-            task.parent, results, (task.stem,), model=model, steers=(steers,), seeds=tuple(range(seeds)), more_seeds=()
-        )
+        plan = Study(task.parent, results, (task.stem,), steers=(steers,), seeds=tuple(range(seeds)), more_seeds=())
+    plan = replace(plan, model=model or plan.model, dtype=dtype or plan.dtype)
     console = Console(stderr=True)
     if not tables:
         cells = left(plan, only)

@@ -174,6 +174,15 @@ def test_results_of_other_settings_are_not_taken_for_ones_own(study):
         left(study)
 
 
+def test_results_of_another_model_are_not_taken_for_this_one_s(study):
+    cell = next(iter(study.cells()))
+    path = study.results / cell.path
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"cell": {"settings": {}}, "model": {"name": "other"}}))
+    with pytest.raises(InputError, match=r"base-0-0.json is of the model other.*another folder of results"):
+        left(study)
+
+
 def test_a_drift_budget_is_watched_on_texts_that_nothing_learns(material):
     lesson = material.same("m", 4, 0, whole=False)
     watched = material.watched(lesson, 0, 2)

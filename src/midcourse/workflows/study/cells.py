@@ -109,12 +109,18 @@ class Study:
         return found
 
     def check(self, cell: Cell) -> None:
-        """Refuse a result that stands where a cell's would and was made with other settings.
+        """Refuse a result that stands where a cell's would and was made with other settings or by another model.
 
         Raises:
             InputError: So it is.
         """
         found = self.result(cell)
+        made_by = found.get("model", {}).get("name", self.model) if found is not None else self.model
+        if made_by != self.model:
+            raise InputError(
+                f"{self.results / cell.path} is of the model {made_by}, and this study is of {self.model}: choose "
+                "another folder of results"
+            )
         if found is not None and cell.settings and found["cell"]["settings"] != json.loads(json.dumps(cell.settings)):
             raise InputError(
                 f"{self.results / cell.path} was made with {found['cell']['settings']}, and this study has "
