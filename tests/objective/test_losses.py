@@ -1,6 +1,7 @@
 """Each loss against arithmetic written out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -27,6 +28,12 @@ def log_sigmoid(x: float) -> float:
 
 def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
+
+
+def edited(*, p_c: float, p_r: float, now: tuple[float, float]) -> float:
+    """KL from the reference with 99 in 100 of p_r moved to the chosen token, over chosen, rejected and the rest."""
+    target = (p_c + 0.99 * p_r, 0.01 * p_r, 1 - p_c - p_r)
+    return sum(q * math.log(q / p) for q, p in zip(target, (*now, 1 - sum(now)), strict=True))
 
 
 @pytest.fixture
@@ -107,6 +114,11 @@ BY_HAND = [
         {"beta": 0.4, "decay": 0.9},
         -log_sigmoid(0.4 * (0.5 + 1)) - 0.9 * log_sigmoid(0.4 * 0.5),  # the second rejected token is masked
     ),
+    (
+        "transfer",
+        {"decay": 0.9},
+        edited(p_c=math.exp(-1.5), p_r=math.exp(-2), now=(math.exp(-1), math.exp(-3))) + 0.9 * 2,
+    ),
     ("masked", {"beta": 0.1}, -log_sigmoid(0.1 * (1 + 1))),
     ("sigmoid", {"beta": 0.1}, -log_sigmoid(0.1 * (1 + 0.5))),
     ("sigmoid", {"beta": 0.1, "label_smoothing": 0.2}, -0.8 * log_sigmoid(0.15) - 0.2 * log_sigmoid(-0.15)),
@@ -162,6 +174,24 @@ def test_the_guard_takes_off_what_the_chosen_side_fell(pairs: PairLogps, name: s
     minus = -0.5 if name == "dpop" else -1.0
     guarded = first(name, fallen, beta=0.3, decay=1.0, displacement_guard=2.0)
     assert guarded == pytest.approx(-log_sigmoid(0.3 * (-0.5 - minus - 2 * 0.5)), rel=1e-5)
+
+
+def test_a_transfer_rests_at_its_target_and_comes_back_from_beyond(pairs: PairLogps):
+    """The other losses push as long as there is a margin to gain."""
+
+    def pull(chosen: float, rejected: float) -> tuple[float, float]:
+        at = torch.tensor([chosen, 0.5, 0.5]).log().requires_grad_()
+        against = torch.tensor([rejected, 0.5]).log().requires_grad_()
+        x = replace(pairs, chosen=at, rejected=against)
+        find_loss("transfer").per_pair(x, LossSettings())[0].backward()
+        return float(at.grad[0]), float(against.grad[0])
+
+    p_c, p_r = math.exp(-1.5), math.exp(-2)
+    assert pull(p_c + 0.99 * p_r, 0.01 * p_r) == pytest.approx((0, 0), abs=1e-6)
+    chosen, rejected = pull(p_c, p_r)
+    assert chosen < 0 < rejected  # down the gradient: the chosen one up, the rejected one down
+    chosen, rejected = pull(0.9, 0.0001)
+    assert rejected < 0 < chosen
 
 
 def test_listwise_by_hand(three_rejected: PairLogps):

@@ -54,9 +54,9 @@ def find(folder):
 def test_the_order_is_headline_then_own_session(study):
     paths = [str(c.path) for c in study.cells()]
     assert paths[0] == "same/task/base-0-0.json"
-    assert paths[1:6] == [f"same/task/{m}-4-0.json" for m in METHODS]
-    assert paths[6:] == ["own/task/sft_full-4-0.json", "own/task/dpo_whole-4-0.json"]
-    assert "8 cells left" in said_estimate(study, left(study))
+    assert paths[1:7] == [f"same/task/{m}-4-0.json" for m in METHODS]
+    assert paths[7:] == ["own/task/sft_full-4-0.json", "own/task/dpo_whole-4-0.json"]
+    assert "9 cells left" in said_estimate(study, left(study))
 
 
 def test_a_study_runs_stops_goes_on_and_is_shown(study, folder, tmp_path, monkeypatch):
@@ -265,6 +265,15 @@ def test_a_trial_is_measured_by_its_score_and_drift_alone(study, folder, tmp_pat
     assert "effort" not in found
     assert found["shown"] == []
     assert any((tmp_path / "work" / "base").glob("*.json"))
+
+
+def test_what_is_exploratory_is_shown_without_its_steers_to_finish(study, folder, tmp_path):
+    tried = replace(study, methods={"ours": METHODS["ours"]}, ablations={"no retain": {"retain_weight": 0.0}})
+    assert run_study(tried, find(folder), tmp_path / "work", lambda _: None, only=["ablation"]) == 1
+    found = tried.result(Cell("ablation", "task", "ours", 4, 0, label="no retain"))
+    assert found["unsteered"]["tokens"] > 0
+    assert (found["collapse"], "effort" in found) == ({}, False)
+    assert "| no retain |" in write_tables(tried, tried.results).read_text()
 
 
 def test_elsewhere_it_goes_on_with_the_texts_it_was_given(study, folder, tmp_path):

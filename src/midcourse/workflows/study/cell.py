@@ -22,7 +22,8 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "dpo_whole": {"loss_type": "sigmoid", "window": 512, "rejected_window": 512},
     "dpo_prefix": {"loss_type": "sigmoid"},
     "masked_nll": {"loss_type": "masked", "sft_weight": 1.0},
-    OURS: {"loss_type": "fork"},
+    "fork": {"loss_type": "fork"},
+    OURS: {"loss_type": "transfer", "learning_rate": 5e-4},
 }
 """The methods of the headline beside the base, as settings of `SteerConfig`."""
 

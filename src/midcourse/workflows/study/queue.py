@@ -117,6 +117,7 @@ def _line(found: dict[str, Any]) -> str:
     ]
     if "unsteered" in found:
         said.append(f"{found['unsteered']['broken_per_100_tokens']:.2f} broken per 100 tokens")
+    if "effort" in found:
         said.append(f"{found['effort']['steers_per_task']['mean']:.1f} steers a task")
     return f"  {', '.join(said)}, {sum(found['seconds'].values()):.0f} s"
 

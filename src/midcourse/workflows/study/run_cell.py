@@ -17,7 +17,7 @@ from midcourse.evaluate.kept import KeptSamples
 from midcourse.evaluate.prompted import Prompted, PromptedVariants
 from midcourse.evaluate.run import load, measure
 from midcourse.model import LoadedModel, load_model
-from midcourse.workflows.effort import Efforts, measure_effort
+from midcourse.workflows.effort import measure_effort
 from midcourse.workflows.loop import train_adapter
 from midcourse.workflows.prompts import Asked
 from midcourse.workflows.simulating import Finished, Writer
@@ -51,9 +51,9 @@ def run_cell(
 ) -> dict[str, Any]:
     """Train and measure one cell.
 
-    A trial on a development task is measured by what it is ranked by and by its drift; what else a cell tells (own
-    samples, unsteered texts, steers to finish) would double its price. Corrections that people made are measured by
-    likelihoods and drift alone: nobody could judge a sample.
+    A trial on a development task is measured by what it is ranked by and by its drift; what is exploratory, by that and
+    by what it writes when nobody steers. Corrections that people made are measured by likelihoods and drift alone:
+    nobody could judge a sample.
 
     Args:
         study: How much is measured.
@@ -105,14 +105,19 @@ def run_cell(
     return found
 
 
+def _wholly(cell: Cell) -> bool:
+    """Whether it is measured in all ways: own samples and steers to finish are half of a cell's price."""
+    return cell.stage in ("headline", "own", "budget") or cell.method == IN_PROMPT
+
+
 def _options(study: Study, cell: Cell) -> Options:
     """How much is measured of a cell."""
-    few = cell.stage in ("development", "imported")
+    likely = cell.stage in ("development", "imported")
     return Options(
         samples=0 if cell.stage == "imported" else study.samples,
         max_forks=study.forks,
-        shown=0 if few else _SHOWN,
-        own_prompts=0 if few else 32,
+        shown=0 if likely else _SHOWN,
+        own_prompts=32 if _wholly(cell) else 0,
         own_tokens=_OWN_TOKENS,
     )
 
@@ -166,20 +171,23 @@ def _writing(
     dataclasses.replace(alone, prompted=shown).write(test, texts.append)
     each = [_text_facts(task, f) for f in texts]
     tokens, broken = (sum(e[what] for e in each) for what in ("tokens", "broken"))
-    writer = Writer(
-        loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker, prompted=shown
-    )  # fmt: skip
-    efforts: Efforts = measure_effort(writer, task, test[: study.effort_tasks], _base_lengths(material))[0]
-    return {
+    found: dict[str, Any] = {
         "unsteered": {
             "broken_per_100_tokens": 100 * broken / max(1, tokens),
             "tokens": tokens / max(1, len(texts)),
             "distinct_3": sum(e["distinct_3"] for e in each) / max(1, len(each)),
             "texts": each,
-        },
-        "effort": efforts.to_dict(),
-        **({} if shown is None else {"prompt": loaded.tokenizer.decode(_example(shown, material))}),
+        }
     }
+    if shown is not None:
+        found["prompt"] = loaded.tokenizer.decode(_example(shown, material))
+    if _wholly(cell):
+        writer = Writer(
+            loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker,
+            prompted=shown,
+        )  # fmt: skip
+        found["effort"] = measure_effort(writer, task, test[: study.effort_tasks], _base_lengths(material))[0].to_dict()
+    return found
 
 
 def _text_facts(task: Task, finished: Finished) -> dict[str, Any]:

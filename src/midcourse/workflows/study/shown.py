@@ -85,7 +85,9 @@ def by_text(found: Found, read: Callable[[dict[str, Any]], float]) -> list[dict[
 
 def _by_task(found: Found) -> list[dict[str, tuple[str, float]]]:
     """For each seed: prompt of a task -> (prompt, steers charged)."""
-    return [{t["prompt"]: (t["prompt"], float(t["charged"])) for t in f["effort"]["tasks"]} for f in found]
+    return [
+        {t["prompt"]: (t["prompt"], float(t["charged"])) for t in f["effort"]["tasks"]} for f in found if "effort" in f
+    ]
 
 
 def by_fork(
