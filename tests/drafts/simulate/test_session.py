@@ -7,6 +7,7 @@ from scripted import Scripted, tokenizer
 
 from midcourse.drafts.draft import Draft
 from midcourse.drafts.simulate import Rule, RuleSet, simulate
+from midcourse.drafts.simulate.kinds import SentenceWords
 from midcourse.errors import InputError
 
 MILD = RuleSet(
@@ -67,9 +68,18 @@ def test_resample_turns_down_and_tries_again():
 
 
 def test_a_correction_that_breaks_a_rule_is_refused():
-    rules = RuleSet((Rule("a", "should", "must"), Rule("b", "must", "could")), stretch=4)
-    with pytest.raises(InputError, match="'must' of the rule 'a' breaks the rule 'b'"):
+    rules = RuleSet((Rule("a", "should", "must"), Rule("b", "must", "should")), stretch=4)
+    with pytest.raises(InputError, match="'should' of the rule 'a' breaks the rule 'a' itself"):
         written(rules, " You should go")
+
+
+def test_where_the_correction_of_one_rule_breaks_another_both_are_put_right_at_once():
+    rules = RuleSet((Rule("comma", r",( \w+)", r"\1"), SentenceWords("long", 2)), stretch=3)
+    run = written(rules, " You go", ", then you", " sleep", "<end>")
+    [first, *_] = run.trajectory.steers
+    assert (first.reason, run.steers["comma"]) == (None, 1)
+    assert run.text.startswith(" You go.")  # without its comma, `then` is the third word
+    assert not run.broken
 
 
 @given(st.lists(st.sampled_from(["should", "it's", "It's", "go", "cat", "."]), max_size=8))

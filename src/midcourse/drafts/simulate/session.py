@@ -130,7 +130,27 @@ class _Person:
             self._did("resampled", found.start, text)
             self.draft.resample(found.start, reason=found.reason)
         else:
-            self._puts(found, found.correction, text)
+            self._puts(found, self._agreed(found, found.correction, text), text)
+
+    def _agreed(self, found: Found, correction: str, text: str) -> str:
+        """What a person puts who sees that the correction of one rule breaks another: both are put right at once.
+
+        Without its comma, a word may be one too many in its sentence: the full stop takes the place of both.
+        """
+        asked = {found.rule}
+        while (again := self._broken_by(found.start, correction, text)) is not None:
+            if again.rule in asked or again.correction is None or again.ends or not self.judge.strict:
+                break
+            asked.add(again.rule)
+            whole = text[: found.start] + correction
+            correction = whole[found.start : again.start] + again.correction + whole[again.end :]
+        return correction
+
+    def _broken_by(self, start: int, correction: str, text: str) -> Found | None:
+        """The mistake that a correction put at `start` makes itself."""
+        put = start + len(correction)
+        again = self.judge.first(text[:start] + correction + " " * EDGE, finished=False, at=start)
+        return again if again is not None and again.start < put else None
 
     def _puts(self, found: Found, correction: str, text: str) -> None:
         tail = bool(text[found.end :].strip()) and not self.draft.ended
@@ -165,16 +185,15 @@ class _Person:
     def _reads_again(self, found: Found, correction: str) -> None:
         """A correction that breaks a rule itself is refused."""
         put = found.start + len(correction)
-        corrected = self.draft.text[:put] + " " * EDGE
-        again = self.judge.first(corrected, finished=False, at=found.start)
-        if again is None or again.start >= put:
+        again = self._broken_by(found.start, correction, self.draft.text)
+        if again is None:
             return
         if not self.judge.strict:
             self.at = max(self.at, put)
             return
         raise InputError(
-            f"the correction {correction!r} of the rule {found.rule!r} breaks the rule "
-            f"{again.rule!r} itself ({corrected[again.start : again.end]!r}); change the replacement"
+            f"the correction {correction!r} of the rule {found.rule!r} breaks the rule {again.rule!r} itself "
+            f"({self.draft.text[again.start : again.end]!r}); change the replacement"
         )
 
     def _did(self, kind: str, start: int, text: str, typed: str = "") -> None:
