@@ -164,12 +164,11 @@ def measure(
         metric(m, {v: [values[f.steer.id][v][m] for f in found] for v in variants.names}, _groups(found))
         for m in MEASURES
     ]
-    answers = _answers(variants, tokenizer, options, stage)
+    prompts = neutral_prompts(tokenizer)
+    answers = _answers(variants, tokenizer, prompts, options, stage)
     places = {
         "drift/kl_retained": retained_places(held),
-        "drift/kl_answers": answer_places(
-            neutral_prompts(tokenizer), answers, tokenizer.eos[0] if tokenizer.eos else None
-        ),
+        "drift/kl_answers": answer_places(prompts, answers, tokenizer.eos[0] if tokenizer.eos else None),
     }
     metrics = [*again.metrics(variants), *metrics, *_drifts(variants, tokenizer, places, stage)]
     own = own_answers(
@@ -275,16 +274,15 @@ def _base_nll(
     return {v: [row[k * n : (k + 1) * n] for row in means] for k, v in enumerate(names)}
 
 
-def _answers(variants: Variants, tokenizer: TextTokenizer, options: Options, stage: Stage) -> list[Sample]:
-    """What the base says to prompts that have nothing to do with the steers."""
-    prompts = neutral_prompts(tokenizer)
-    return [
-        one[0]
-        for one in variants.sample(
-            BASE, prompts, [options.answer_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
-            progress=stage("The base's answers to unrelated prompts", len(prompts)),
-        )
-    ]  # fmt: skip
+def _answers(
+    variants: Variants, tokenizer: TextTokenizer, prompts: Sequence[Sequence[int]], options: Options, stage: Stage
+) -> list[Sample]:
+    """What the base says to each prompt."""
+    answers = variants.sample(
+        BASE, prompts, [options.answer_tokens] * len(prompts), seed=options.seed, end_ids=tokenizer.eos,
+        progress=stage("The base's answers to unrelated prompts", len(prompts)),
+    )  # fmt: skip
+    return [first for first, *_ in answers]
 
 
 def _drifts(variants: Variants, tokenizer: TextTokenizer, kinds: dict[str, list[Place]], stage: Stage) -> list[Metric]:

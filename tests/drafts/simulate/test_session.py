@@ -69,15 +69,14 @@ def test_resample_turns_down_and_tries_again():
 
 def test_a_correction_that_breaks_a_rule_is_refused():
     rules = RuleSet((Rule("a", "should", "must"), Rule("b", "must", "should")), stretch=4)
-    with pytest.raises(InputError, match="'should' of the rule 'a' breaks the rule 'a' itself"):
+    with pytest.raises(InputError, match="'must' of the rule 'a' breaks the rule 'b' itself"):
         written(rules, " You should go")
 
 
 def test_where_the_correction_of_one_rule_breaks_another_both_are_put_right_at_once():
     rules = RuleSet((Rule("comma", r",( \w+)", r"\1"), SentenceWords("long", 2)), stretch=3)
     run = written(rules, " You go", ", then you", " sleep", "<end>")
-    [first, *_] = run.trajectory.steers
-    assert (first.reason, run.steers["comma"]) == (None, 1)
+    assert run.steers["comma"] == 1
     assert run.text.startswith(" You go.")  # without its comma, `then` is the third word
     assert not run.broken
 

@@ -24,10 +24,7 @@ def found(forks, *, recurrence: float = 0.4, drift: float = 0.005, likely: bool 
             "valid": both,
             "flawed": both,
             "logp_chosen": both,
-            **{
-                f"drift/{k}": {"base": interval(0), "steered": interval(drift)}
-                for k in ("kl_answers", "kl_retained", "kl_text")
-            },
+            **{f"drift/kl_{k}": {"base": interval(0), "steered": interval(drift)} for k in DRIFTS},
         },
         "forks": forks,
         "lesson": {"seconds": 60.0},
@@ -116,5 +113,5 @@ def test_what_a_method_cost_stands_beside_what_it_taught(study):
     learnt, cost = (line.split(" | ") for line in lines if line.startswith("| ours"))
     assert learnt[5].startswith("3.50 [")  # of 2, 3, 4 and 5 steers
     assert cost[1:4] == ["0.0100, worst 0.0150"] * 3
-    assert cost[5].startswith("51.50 [")
-    assert cost[6:8] == ["75%", "0.80"]
+    assert learnt[11].startswith("51.50 [")  # of 50 to 53 tokens
+    assert cost[4:6] == ["75%", "0.80"]

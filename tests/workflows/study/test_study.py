@@ -267,6 +267,13 @@ def test_a_trial_is_measured_by_its_score_and_drift_alone(study, folder, tmp_pat
     assert any((tmp_path / "work" / "base").glob("*.json"))
 
 
+def test_nothing_is_trained_before_its_settings_are_chosen(study, folder, tmp_path):
+    tuned = replace(study, development=("task",), trials={"ours": {}})
+    with pytest.raises(InputError, match=r"settings of ours are chosen by .* \(1 left\); run them first"):
+        run_study(tuned, find(folder), tmp_path / "work", lambda _: None, only=["same/task/ours"])
+    assert tuned.result(Cell("headline", "task", "ours", 4, 0)) is None
+
+
 def test_what_is_exploratory_is_shown_without_its_steers_to_finish(study, folder, tmp_path):
     tried = replace(study, methods={"ours": METHODS["ours"]}, ablations={"no retain": {"retain_weight": 0.0}})
     assert run_study(tried, find(folder), tmp_path / "work", lambda _: None, only=["ablation"]) == 1

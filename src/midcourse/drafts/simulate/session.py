@@ -137,14 +137,14 @@ class _Person:
 
         Without its comma, a word may be one too many in its sentence: the full stop takes the place of both.
         """
-        asked = {found.rule}
-        while (again := self._broken_by(found.start, correction, text)) is not None:
+        put, asked = correction, {found.rule}
+        while (again := self._broken_by(found.start, put, text)) is not None:
             if again.rule in asked or again.correction is None or again.ends or not self.judge.strict:
-                break
+                return correction  # they do not come to agree: `_reads_again` refuses the rule's own words
             asked.add(again.rule)
-            whole = text[: found.start] + correction
-            correction = whole[found.start : again.start] + again.correction + whole[again.end :]
-        return correction
+            whole = text[: found.start] + put
+            put = whole[found.start : again.start] + again.correction + whole[again.end :]
+        return put
 
     def _broken_by(self, start: int, correction: str, text: str) -> Found | None:
         """The mistake that a correction put at `start` makes itself."""

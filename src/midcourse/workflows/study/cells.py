@@ -147,6 +147,11 @@ class Study:
                 settings = {**self.common, **self.methods[method], **trial}
                 yield Cell("development", task, method, self.dev_steers, 0, settings=settings, label=f"trial{n}")
 
+    def trials_left(self, method: str) -> int:
+        """Trials that choose the method's settings and have not run."""
+        of = self.extra_methods.get(method, {}).get("like", method)
+        return sum(self.result(c) is None for c in self.development_cells() if c.method == of)
+
     def chosen(self, method: str) -> dict[str, Any]:
         """The trial that ranks first over the development tasks; without results, the first."""
         trials = list(self.grid(method)) or [{}]

@@ -88,6 +88,11 @@ def run_study(
         cell = cells[0]
         say(f"{cell.path} ({len(cells)} left)")
         try:
+            if cell.stage != "development" and (waits := study.trials_left(cell.method)):
+                raise InputError(
+                    f"the settings of {cell.method} are chosen by trials that have not run ({waits} left); run them "
+                    "first: --only development"
+                )
             task, material = supply.task(cell.task), supply.material(cell)
             found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), shared / "base")
         except Exception as error:

@@ -92,10 +92,10 @@ def run_cell(
         "trained": {k: v for k, v in last.items() if isinstance(v, int | float)},
         **_figures(results),
     }
-    if isinstance(task, Task) and results.answers:
-        broken = [sum(task.broken(text).values()) for text in results.answers]
-        tokens = [len(loaded.tokenizer.encode(text)) for text in results.answers]
-        found["answers"] = {"broken_per_100_tokens": 100 * sum(broken) / max(1, sum(tokens))}
+    if isinstance(task, Task) and cell.method == "base":
+        broken = sum(task.broken(text).total() for text in results.answers)
+        tokens = sum(len(loaded.tokenizer.encode(text)) for text in results.answers)
+        found["answers"] = {"broken_per_100_tokens": 100 * broken / max(1, tokens)}
     if isinstance(task, Task) and cell.stage != "development":
         found |= _writing(study, cell, task, material, adapter, shown)
     found["seconds"] = {"train": trained - begun, "evaluate": time.monotonic() - trained}

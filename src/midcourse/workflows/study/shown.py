@@ -25,10 +25,7 @@ NAMES = (
     *("drift on answers", "sound", "distinct 3-grams", "tokens"),
 )
 """Heads of what `measures` gives."""
-COSTS = (
-    *("drift where let stand", "on answers", "on prose", "distinct 3-grams", "tokens"),
-    *("own samples: ended", "distinct 3-grams", "tokens"),
-)
+COSTS = ("drift where let stand", "on answers", "on prose", "own samples: ended", "distinct 3-grams", "tokens")
 """Heads of what `costs` gives."""
 
 
@@ -53,14 +50,13 @@ def measures(found: Found, who: str, recurrence: Difference | None) -> list[str]
         "" if None in change else f"{np.mean([c['mean'] for c in change]):+.2f}",
         f"{mean(lambda f: f['metrics']['drift/kl_answers'][who]['mean']):.4f}",
         f"{mean(lambda f: f['metrics']['valid'][who]['mean']):.0%}",
-        f"{mean(lambda f: f['unsteered']['distinct_3']):.2f}",
-        f"{mean(lambda f: f['unsteered']['tokens']):.0f}",
+        plain(over_seeds(by_text(found, itemgetter("distinct_3")))),
+        plain(over_seeds(by_text(found, itemgetter("tokens")))),
     ]
 
 
 def costs(found: Found, who: str) -> list[str]:
-    """What the text of a method lost, as cells of a row: drift of the mean and of the worst seed, variety and length of
-    texts that nobody steered, with intervals, and the same of own samples.
+    """What the text of a method lost, as cells of a row: drift, of the mean and of the worst seed, and own samples.
 
     Args:
         found: Of one method.
@@ -71,8 +67,6 @@ def costs(found: Found, who: str) -> list[str]:
         each = [f["metrics"][f"drift/{kind}"][who]["mean"] for f in found]
         worst = f", worst {max(each):.4f}" if len(each) > 1 else ""
         cells.append(f"{np.mean(each):.4f}{worst}")
-    for read in ("distinct_3", "tokens"):
-        cells.append(plain(over_seeds(by_text(found, itemgetter(read)))))
     own = [f["collapse"][who] for f in found]
     shown = (("ended", ".0%"), ("distinct_3", ".2f"), ("tokens", ".0f"))
     return cells + [format(np.mean([c[name] for c in own]), how) for name, how in shown]
