@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from midcourse.drafts.simulate import Keystrokes
-from midcourse.errors import InputError
+from midcourse.errors import InputError, ModelError
 from midcourse.workflows.study import Cell, Study, run_study, write_tables
 from midcourse.workflows.study import queue as queue_module
 from midcourse.workflows.study.cells import METHODS
@@ -155,7 +155,7 @@ def test_a_cell_that_fails_is_told_and_the_others_run(study, folder, tmp_path, m
         return run(study_, cell, *rest)
 
     monkeypatch.setattr(queue_module, "run_cell", broken)
-    with pytest.raises(InputError, match="cells that failed: 1, the others ran; the first is same/task/sft_full"):
+    with pytest.raises(InputError, match="cells that failed: 1, and 1 ran; the first is same/task/sft_full"):
         run_study(study, find(folder), tmp_path / "work", said.append, only=["same/task/base", "same/task/sft_full"])
     assert any("Traceback" in s for s in said)
     assert study.result(Cell("headline", "task", "base", 0, 0)) is not None
@@ -265,6 +265,26 @@ def test_a_trial_is_measured_by_its_score_and_drift_alone(study, folder, tmp_pat
     assert "effort" not in found
     assert found["shown"] == []
     assert any((tmp_path / "work" / "base").glob("*.json"))
+
+
+def test_cells_that_fail_count_among_those_to_try(study, folder, tmp_path):
+    tuned = replace(study, development=("task",), trials={m: {} for m in METHODS})
+    with pytest.raises(InputError, match="cells that failed: 2, and 0 ran"):
+        run_study(
+            tuned,
+            find(folder),
+            tmp_path / "work",
+            lambda _: None,
+            only=["same/task/sft_full", "same/task/dpo_prefix", "same/task/fork"],
+            most=2,
+        )
+
+
+def test_a_model_that_cannot_be_used_ends_the_study_at_its_first_cell(study, folder, tmp_path):
+    said = []
+    with pytest.raises(ModelError, match="'foo' is no torch dtype"):
+        run_study(replace(study, dtype="foo"), find(folder), tmp_path / "work", said.append)
+    assert len([s for s in said if s.endswith("left)")]) == 1
 
 
 def test_nothing_is_trained_before_its_settings_are_chosen(study, folder, tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from midcourse.errors import InputError, MidcourseError, ran_out_of
+from midcourse.errors import InputError, MidcourseError, ModelError, ran_out_of
 from midcourse.workflows.study.cells import Cell, Study
 from midcourse.workflows.study.corpus import Corpus
 from midcourse.workflows.study.run_cell import run_cell
@@ -62,7 +62,7 @@ def run_study(
     only: Iterable[str] = (),
     most: int | None = None,
 ) -> int:
-    """Run cells until none is left, or `most` of them; returns how many.
+    """Run cells until none is left, or `most` were tried; returns how many ran.
 
     A cell that fails is told and passed over, so that the queue of a night does not end at its first hour.
 
@@ -79,12 +79,15 @@ def run_study(
 
     Raises:
         InputError: Some cells failed; said at the end, when all others ran.
+        ModelError: The study's model cannot be used.
     """
     shared = texts or work
     supply = Supply(study, tasks, shared, say)
     ran, failed = 0, dict[Path, Exception]()
     # What is left is asked anew each time: what is next may depend on what was found.
-    while (most is None or ran < most) and (cells := [c for c in left(study, only) if c.path not in failed]):
+    while (most is None or ran + len(failed) < most) and (
+        cells := [c for c in left(study, only) if c.path not in failed]
+    ):
         cell = cells[0]
         say(f"{cell.path} ({len(cells)} left)")
         try:
@@ -96,8 +99,8 @@ def run_study(
             task, material = supply.task(cell.task), supply.material(cell)
             found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), shared / "base")
         except Exception as error:
-            if ran_out_of(error):
-                raise
+            if ran_out_of(error) or isinstance(error, ModelError):
+                raise  # the next cell would fare no better
             failed[cell.path] = error
             say(f"  failed: {error}" if isinstance(error, MidcourseError) else traceback.format_exc())
             continue
@@ -107,7 +110,7 @@ def run_study(
         ran += 1
     if failed:
         first, why = next(iter(failed.items()))
-        raise InputError(f"cells that failed: {len(failed)}, the others ran; the first is {first}: {why}") from why
+        raise InputError(f"cells that failed: {len(failed)}, and {ran} ran; the first is {first}: {why}") from why
     return ran
 
 
