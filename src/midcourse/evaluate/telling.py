@@ -59,10 +59,13 @@ def fork_result(
     sampled: Mapping[str, str] = {},
 ) -> ForkResult:
     """A fork in words, with what was measured there."""
-    before = tokenizer.decode(fork.prefix)
+    trajectory = fork.held.trajectory
+    authors = trajectory.authors(trajectory.head) if trajectory.messages else ()
+    asked = next((i for i, a in enumerate(authors) if a != "prompt"), 0)  # a template's signs are nobody's words
+    before = tokenizer.decode(fork.prefix[asked:])
     return ForkResult(
         steer=fork.steer.id,
-        trajectory=fork.held.trajectory.id,
+        trajectory=trajectory.id,
         prompt=fork.held.group,
         kind=fork.steer.kind,
         reason=fork.steer.reason,
