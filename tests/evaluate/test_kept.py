@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
 from midcourse.evaluate import kept
-from midcourse.evaluate.kept import KeptSamples
-from midcourse.evaluate.sampling import sample
+from midcourse.evaluate.kept import Kept
+from midcourse.evaluate.sampling import sample, score
+from midcourse.evaluate.variants import BASE, Variants
 
 PREFIXES = [[5, 6, 7, 8], [9], [1, 2]]
 
@@ -21,9 +23,9 @@ def asked(monkeypatch):
 
 
 def test_the_same_is_written_once_and_is_what_the_model_writes(model, tmp_path, asked):
-    first = KeptSamples(tmp_path, "w")(model, PREFIXES, [6] * 3, n=2, seed=3, end_ids=[4])
+    first = Kept(tmp_path, "w").sample(model, PREFIXES, [6] * 3, n=2, seed=3, end_ids=[4])
     done = []
-    again = KeptSamples(tmp_path, "w")(model, PREFIXES, [6] * 3, n=2, seed=3, end_ids=[4], progress=done.append)
+    again = Kept(tmp_path, "w").sample(model, PREFIXES, [6] * 3, n=2, seed=3, end_ids=[4], progress=done.append)
     assert first == again == sample(model, PREFIXES, [6] * 3, n=2, seed=3, end_ids=[4])
     assert len(asked) == 1
     assert sum(done) == 3
@@ -40,14 +42,47 @@ def test_the_same_is_written_once_and_is_what_the_model_writes(model, tmp_path, 
     ],
 )
 def test_whatever_a_sample_depends_on_tells_two_apart(model, tmp_path, asked, weights, prefixes, lengths, chance):
-    KeptSamples(tmp_path, "w")(model, PREFIXES, [6] * 3, seed=3)
-    KeptSamples(tmp_path, weights)(model, prefixes, lengths, **chance)
+    Kept(tmp_path, "w").sample(model, PREFIXES, [6] * 3, seed=3)
+    Kept(tmp_path, weights).sample(model, prefixes, lengths, **chance)
     assert len(asked) == 2
 
 
 def test_a_damaged_file_is_written_anew(model, tmp_path, asked):
-    first = KeptSamples(tmp_path, "w")(model, PREFIXES, [6] * 3)
+    first = Kept(tmp_path, "w").sample(model, PREFIXES, [6] * 3)
     (path,) = tmp_path.glob("*.json")
     path.write_text(path.read_text()[:20])
-    assert KeptSamples(tmp_path, "w")(model, PREFIXES, [6] * 3) == first
+    assert Kept(tmp_path, "w").sample(model, PREFIXES, [6] * 3) == first
     assert len(asked) == 2
+
+
+def test_what_the_base_thinks_of_its_own_is_read_once(model, tmp_path, monkeypatch):
+    calls = []
+
+    def counted(*args):
+        calls.append(args)
+        return score(*args)
+
+    said = [[[9, 8], [7]], [[3]], [[], [4, 5]]]
+    monkeypatch.setattr(kept, "score", counted)
+    first, again = (Kept(tmp_path, "w").score(model, PREFIXES, said) for _ in range(2))
+    plain = score(model, PREFIXES, said)
+    for row, kept_row, plain_row in zip(first, again, plain, strict=True):
+        for a, b, c in zip(row, kept_row, plain_row, strict=True):
+            assert a.dtype == b.dtype == np.float32
+            assert np.array_equal(a, b)
+            assert np.array_equal(a, c)
+    Kept(tmp_path, "w").score(model, PREFIXES, [*said[:2], [[4, 5]]])
+    assert len(calls) == 2
+
+
+def test_kept_or_not_the_base_thinks_the_same_of_what_each_wrote(model, tmp_path):
+    written = {BASE: [[[9, 8]], [[7, 3, 2]], [[]]], "a": [[[1]], [[7, 3]], [[2, 2]]]}
+    together = Variants(model, ["a"], whole={"a": model}).scored(PREFIXES, written)
+    for _ in range(2):
+        apart = Variants(model, ["a"], whole={"a": model}, kept=Kept(tmp_path, "w")).scored(PREFIXES, written)
+        assert set(apart) == {BASE, "a"}
+        for name, rows in together.items():
+            for row, other, ids in zip(rows, apart[name], written[name], strict=True):
+                assert [len(x) for x in row] == [len(x) for x in ids]
+                for x, y in zip(row, other, strict=True):
+                    np.testing.assert_allclose(x, y, atol=1e-5)

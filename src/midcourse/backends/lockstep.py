@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import pad
-from transformers import DynamicCache
 
 from midcourse.backends.local import draw
 from midcourse.backends.protocol import Sampling, Token
+from midcourse.backends.room import roomy_cache
 from midcourse.errors import InputError
 from midcourse.tokens import common_prefix
 
@@ -118,7 +118,7 @@ class Lockstep:
         device = self.model.device
         ids = torch.tensor([[0] * (long - len(r.queue) + 1) + r.queue[:-1] for r in new], device=device)
         mask = torch.tensor([[0] * (long - len(r.queue) + 1) + [1] * (len(r.queue) - 1) for r in new], device=device)
-        cache = DynamicCache()
+        cache = roomy_cache()
         self._forward(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), cache)
         for row in new:
             row.held, row.queue = row.queue[:-1], row.queue[-1:]

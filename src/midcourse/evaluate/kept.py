@@ -1,32 +1,42 @@
-"""What the base wrote, kept between evaluations: the same base on the same prefixes with the same luck writes the same.
+"""What the base wrote and thinks of it, kept between evaluations: the same base on the same prefixes with the same luck
+writes the same.
 
-Sampling is most of what an evaluation costs, and the base's half of it does not depend on the adapter. Kept samples are
-found by everything that they depend on: weights, dtype, versions, prefixes, lengths, seeds. It knows no adapter.
+Sampling is most of what an evaluation costs, and the base's half of it does not depend on the adapter. What is kept is
+found by everything that it depends on: weights, dtype, versions, prefixes, lengths, seeds. It knows no adapter.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import transformers
 
-from midcourse.evaluate.sampling import Sample, sample
+from midcourse.evaluate.sampling import Sample, sample, score
 
-__all__ = ["KeptSamples"]
+__all__ = ["Kept"]
+
+_T = TypeVar("_T")
+_Scores = list[list[np.ndarray]]
 
 
-class KeptSamples:
-    """A folder of samples of one base."""
+class Kept:
+    """A folder of what one base wrote."""
 
     def __init__(self, folder: Path, weights: str) -> None:
         """Keep in `folder` what the model with this hash of its weights writes."""
         self.folder = folder
-        self.of = [weights, torch.__version__, transformers.__version__]
+        self._made_by = [weights, torch.__version__, transformers.__version__]
 
-    def __call__(
+    @classmethod
+    def of(cls, folder: Path | None, weights: str | None) -> "Kept | None":
+        """None without a folder."""
+        return None if folder is None else cls(folder, weights or "")
+
+    def sample(
         self,
         model: Any,
         prefixes: Sequence[Sequence[int]],
@@ -36,23 +46,47 @@ class KeptSamples:
         **chance: Any,
     ) -> list[list[Sample]]:
         """As `sampling.sample`, asked only where nothing is kept; a file that cannot be read is written anew."""
-        asked = [self.of, str(model.dtype), [list(p) for p in prefixes], list(lengths), sorted(chance.items())]
-        path = self.folder / f"{hashlib.sha256(json.dumps(asked, default=list).encode()).hexdigest()[:32]}.json"
-        if (found := _read(path, len(prefixes))) is not None:
+        path = self._path(model, prefixes, list(lengths), sorted(chance.items()))
+        if (found := _read(path, len(prefixes), _samples)) is not None:
             progress(len(prefixes))
             return found
         drawn = sample(model, prefixes, lengths, progress=progress, **chance)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        beside.write_text(json.dumps([[[s.token_ids, s.ended] for s in row] for row in drawn]), encoding="utf-8")
-        beside.replace(path)
+        self._write(path, [[[s.token_ids, s.ended] for s in row] for row in drawn])
         return drawn
 
+    def score(
+        self, model: Any, prefixes: Sequence[Sequence[int]], continuations: Sequence[Sequence[Sequence[int]]]
+    ) -> _Scores:
+        """As `sampling.score`, asked only where nothing is kept."""
+        path = self._path(model, prefixes, "score", [[list(c) for c in row] for row in continuations])
+        if (found := _read(path, len(prefixes), _scores)) is not None:
+            return found
+        scored = score(model, prefixes, continuations)
+        self._write(path, [[[float(f"{x:.9g}") for x in one] for one in row] for row in scored])  # all of a float32
+        return scored
 
-def _read(path: Path, rows: int) -> list[list[Sample]] | None:
+    def _path(self, model: Any, prefixes: Sequence[Sequence[int]], *more: Any) -> Path:
+        asked = [self._made_by, str(model.dtype), [list(p) for p in prefixes], *more]
+        return self.folder / f"{hashlib.sha256(json.dumps(asked, default=list).encode()).hexdigest()[:32]}.json"
+
+    def _write(self, path: Path, value: Any) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        beside.write_text(json.dumps(value), encoding="utf-8")
+        beside.replace(path)
+
+
+def _samples(rows: Any) -> list[list[Sample]]:
+    return [[Sample(tuple(ids), bool(ended)) for ids, ended in row] for row in rows]
+
+
+def _scores(rows: Any) -> _Scores:
+    return [[np.array(one, dtype=np.float32) for one in row] for row in rows]
+
+
+def _read(path: Path, rows: int, told: Callable[[Any], list[_T]]) -> list[_T] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        drawn = [[Sample(tuple(ids), bool(ended)) for ids, ended in row] for row in found]
+        found = told(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return drawn if len(drawn) == rows else None
+    return found if len(found) == rows else None

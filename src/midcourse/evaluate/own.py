@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from midcourse.evaluate.collapse import Collapse, collapse
 from midcourse.evaluate.forks import HeldOut
 from midcourse.evaluate.results import Written
-from midcourse.evaluate.sampling import Sample, score
+from midcourse.evaluate.sampling import Sample
 from midcourse.evaluate.telling import prompt_text
-from midcourse.evaluate.variants import BASE, Variants
+from midcourse.evaluate.variants import Variants
 from midcourse.tokens import TextTokenizer
 
 __all__ = ["Own", "own_answers"]
@@ -77,10 +77,8 @@ def _collapse(
     variants: Variants, prompts: Sequence[Sequence[int]], drawn: dict[str, list[Sample]], tokenizer: TextTokenizer
 ) -> dict[str, Collapse]:
     end = tokenizer.eos[0] if tokenizer.eos else None
-    merged = [[samples[i].scored_ids(end) for samples in drawn.values()] for i in range(len(prompts))]
-    with variants.using(BASE) as model:
-        scored = score(model, prompts, merged)
-    return {v: collapse(samples, [row[k] for row in scored]) for k, (v, samples) in enumerate(drawn.items())}
+    scored = variants.scored(prompts, {v: [[s.scored_ids(end)] for s in samples] for v, samples in drawn.items()})
+    return {v: collapse(samples, [one for (one,) in scored[v]]) for v, samples in drawn.items()}
 
 
 def _prompts(held: Sequence[HeldOut], tokenizer: TextTokenizer) -> list[tuple[list[int], str]]:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from midcourse.evaluate.sampling import Sample, sample
-from midcourse.evaluate.variants import BASE, Sampler, Variants
+from midcourse.evaluate.kept import Kept
+from midcourse.evaluate.sampling import Sample
+from midcourse.evaluate.variants import BASE, Variants
 from midcourse.tree.pack import Row
 
 __all__ = ["Prompted", "PromptedVariants"]
@@ -79,11 +80,9 @@ class Prompted:
 class PromptedVariants(Variants):
     """`base` and the same model under other prompts."""
 
-    def __init__(
-        self, model: Any, prompted: Prompted, name: str = "prompted", *, base_sample: Sampler = sample
-    ) -> None:
+    def __init__(self, model: Any, prompted: Prompted, name: str = "prompted", *, kept: Kept | None = None) -> None:
         """Take a plain model, and what it is shown when it speaks as `name`."""
-        super().__init__(model, base_sample=base_sample)
+        super().__init__(model, kept=kept)
         self.prompted = prompted
         self.adapters = (name,)
         self.names = (BASE, name)

@@ -16,12 +16,13 @@ from midcourse.errors import ModelError, TokenizerMismatch
 from midcourse.evaluate.curves import learning_curve
 from midcourse.evaluate.drift import Place, answer_places, compare, neutral_prompts, prose, retained_places, text_place
 from midcourse.evaluate.forks import MEASURES, Fork, HeldOut, forks, held_out, likelihoods, spread
+from midcourse.evaluate.kept import Kept
 from midcourse.evaluate.own import own_answers
 from midcourse.evaluate.recurrence import MORE, Checker, ErrorSpec, error_of, judge, valid
 from midcourse.evaluate.results import Drawn, ForkResult, Metric, Results, Segment
-from midcourse.evaluate.sampling import Sample, sample, score
+from midcourse.evaluate.sampling import Sample
 from midcourse.evaluate.telling import checked, fork_result, metric, prompt_text
-from midcourse.evaluate.variants import BASE, Sampler, Variants, adapter_labels
+from midcourse.evaluate.variants import BASE, Variants, adapter_labels
 from midcourse.model import LoadedModel, adapter_base, check_adapter, load_model
 from midcourse.tokens import TextTokenizer
 from midcourse.types import Trajectory
@@ -82,7 +83,7 @@ def load(
     *,
     dtype: str = "float32",
     merge: bool = False,
-    keeping: Callable[[LoadedModel], Sampler] = lambda _: sample,
+    kept: Path | None = None,
 ) -> tuple[LoadedModel, Variants]:
     """A base with all adapters on top, each under its label, and beside it models of which all weights were trained.
 
@@ -91,11 +92,10 @@ def load(
         adapters: Folders of adapters, or of models that began as this one.
         dtype: Of the weights.
         merge: Merge each adapter into weights of its own: a model more in memory, less time to read with it.
-        keeping: What the base is sampled with, e.g. `lambda base: KeptSamples(folder, base.ref.weights)`.
+        kept: Folder for what the base writes, which further evaluations then need not let it write again.
     """
     folders = dict(zip(adapter_labels(adapters), map(Path, adapters), strict=True))
     loaded = load_model(model, dtype=dtype)
-    base_sample = keeping(loaded)
     whole = {label: _whole(folder, loaded, dtype) for label, folder in folders.items() if _is_model(folder)}
     steered: Any = loaded.model
     for label, folder in folders.items():
@@ -111,7 +111,7 @@ def load(
             steered = PeftModel.from_pretrained(loaded.model, str(folder), adapter_name=label)
         else:
             steered.load_adapter(str(folder), adapter_name=label)
-    return loaded, Variants(steered, tuple(folders), whole=whole, base_sample=base_sample)
+    return loaded, Variants(steered, tuple(folders), whole=whole, kept=Kept.of(kept, loaded.ref.weights))
 
 
 def _is_model(folder: Path) -> bool:
@@ -264,14 +264,10 @@ def _base_nll(
     variants: Variants, tokenizer: TextTokenizer, prefixes: Sequence[Sequence[int]],
     samples: dict[str, list[list[Sample]]],
 ) -> dict[str, list[list[float]]]:  # fmt: skip
-    """Mean nats a token under the base of every sample of every variant, each prefix read once."""
+    """Mean nats a token under the base of every sample of every variant."""
     end = tokenizer.eos[0] if tokenizer.eos else None
-    names, n = list(samples), len(next(iter(samples.values()))[0])
-    merged = [[s.scored_ids(end) for v in names for s in samples[v][i]] for i in range(len(prefixes))]
-    with variants.using(BASE) as model:
-        scored = score(model, prefixes, merged)
-    means = [[float(-x.mean()) if len(x) else float("nan") for x in row] for row in scored]
-    return {v: [row[k * n : (k + 1) * n] for row in means] for k, v in enumerate(names)}
+    scored = variants.scored(prefixes, {v: [[s.scored_ids(end) for s in row] for row in samples[v]] for v in samples})
+    return {v: [[float(-x.mean()) if len(x) else float("nan") for x in row] for row in scored[v]] for v in samples}
 
 
 def _answers(

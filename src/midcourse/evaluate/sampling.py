@@ -16,6 +16,7 @@ import torch
 from transformers import DynamicCache
 
 from midcourse.backends.batches import Batch, read_ahead, side_by_side
+from midcourse.backends.room import roomy_cache
 
 __all__ = ["Sample", "sample", "score"]
 
@@ -79,7 +80,7 @@ def sample(
             end_ids=ends,
             choose=partial(_draw, luck=luck, greedy=likeliest[batch].repeat(n)),
         )
-        rows = side_by_side(partial(_logits, model), wanted, DynamicCache(config=model.config), _device(model))
+        rows = side_by_side(partial(_logits, model), wanted, roomy_cache(model.config), _device(model))
         for j, i in enumerate(batch):
             found[i] = [_sample(new, ends) for new in rows[j * n : (j + 1) * n]]
         progress(len(batch))

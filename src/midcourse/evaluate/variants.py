@@ -4,21 +4,21 @@ Adapters share the base's weights, dtype and batch shape, and only the adapter i
 were trained stands beside the base. It knows no data.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from midcourse.evaluate.sampling import Sample, sample
+from midcourse.evaluate.kept import Kept
+from midcourse.evaluate.sampling import Sample, sample, score
 from midcourse.tree.pack import Row
 
-__all__ = ["BASE", "Sampler", "Variants", "adapter_labels"]
+__all__ = ["BASE", "Variants", "adapter_labels"]
 
 BASE = "base"
-Sampler = Callable[..., list[list[Sample]]]
-"""Called as `sampling.sample`."""
 
 
 def adapter_labels(paths: Sequence[str | Path]) -> tuple[str, ...]:
@@ -42,15 +42,15 @@ class Variants:
         adapters: Sequence[str] = (),
         *,
         whole: Mapping[str, Any] | None = None,
-        base_sample: Sampler = sample,
+        kept: Kept | None = None,
     ) -> None:
         """Take a plain model (no adapters) or a PEFT model that holds each name in `adapters` that is not in `whole`.
 
         In `whole` are models of their own by the same names: of these all weights were trained.
-        With `base_sample` what the base writes can be kept between evaluations (`kept.KeptSamples`).
+        With `kept` what the base writes is kept between evaluations.
         """
         self.model = model.eval()
-        self._base_sample = base_sample
+        self._kept = kept
         self._whole = {name: one.eval() for name, one in (whole or {}).items()}
         self.adapters = tuple(adapters)
         self.names = (BASE, *self.adapters)
@@ -83,4 +83,21 @@ class Variants:
     def sample(self, name: str, *args: Any, **options: Any) -> list[list[Sample]]:
         """`sampling.sample` of the model speaking as `name`."""
         with self.using(name) as model:
-            return (self._base_sample if name == BASE else sample)(model, *args, **options)
+            return (self._kept.sample if self._kept and name == BASE else sample)(model, *args, **options)
+
+    def scored(
+        self, prefixes: Sequence[Sequence[int]], written: Mapping[str, Sequence[Sequence[Sequence[int]]]]
+    ) -> dict[str, list[list[np.ndarray]]]:
+        """Log-probability under the base of every token that each variant wrote below each prefix.
+
+        Each prefix is read once for all variants; of the base's own, what it thinks is kept where its samples are.
+        """
+        found: dict[str, list[list[np.ndarray]]] = {}
+        with self.using(BASE) as model:
+            if self._kept and BASE in written:
+                found[BASE] = self._kept.score(model, prefixes, written[BASE])
+            left = [name for name in written if name not in found]
+            together = score(model, prefixes, [[c for v in left for c in written[v][i]] for i in range(len(prefixes))])
+        for name in left:
+            found[name] = [[row.pop(0) for _ in written[name][i]] for i, row in enumerate(together)]
+        return found

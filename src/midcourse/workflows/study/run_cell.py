@@ -13,10 +13,10 @@ from midcourse import __version__
 from midcourse.drafts.simulate import CAREFUL
 from midcourse.evaluate import Options, Results
 from midcourse.evaluate.collapse import distinct
-from midcourse.evaluate.kept import KeptSamples
+from midcourse.evaluate.kept import Kept
 from midcourse.evaluate.prompted import Prompted, PromptedVariants
 from midcourse.evaluate.run import load, measure
-from midcourse.model import LoadedModel, load_model
+from midcourse.model import load_model
 from midcourse.workflows.effort import measure_effort
 from midcourse.workflows.loop import train_adapter
 from midcourse.workflows.prompts import Asked
@@ -33,6 +33,8 @@ __all__ = ["lesson_of", "run_cell"]
 _SHOWN = 3
 _OWN_TOKENS = 384
 """Of own samples: the texts of the tasks are cut at their cap, so whether answers end is seen here alone."""
+_ROWS = 40
+"""Texts written at a time: a step costs little more for all test prompts than for a few."""
 
 
 def lesson_of(cell: Cell, material: Material) -> Lesson | None:
@@ -74,14 +76,11 @@ def run_cell(
             last = train_adapter(study.model, study.dtype, list(lesson.texts), adapter, settings, seed=cell.seed)
     trained, busy_trained = time.monotonic(), time.process_time()
 
-    def keeping(base: LoadedModel) -> KeptSamples:
-        return KeptSamples(kept, base.ref.weights or "")
-
-    loaded, variants = load(study.model, [adapter] if adapter else [], dtype=study.dtype, merge=True, keeping=keeping)
+    loaded, variants = load(study.model, [adapter] if adapter else [], dtype=study.dtype, merge=True, kept=kept)
     shown: Prompted | None = None
     if lesson is not None and cell.method == IN_PROMPT:
         shown = prompted(lesson.texts, material.held_out, loaded.tokenizer, int(cell.texts["shown"]))
-        variants = PromptedVariants(loaded.model, shown, base_sample=keeping(loaded))
+        variants = PromptedVariants(loaded.model, shown, kept=Kept.of(kept, loaded.ref.weights))
     results = measure(variants, loaded, material.held_out, options=_options(study, cell), checker=task.checker)
     found = {
         "cell": dataclasses.asdict(cell),
@@ -168,7 +167,7 @@ def _writing(
     test = task.part("test")
     texts: list[Finished] = []
     alone = plain_writer(loaded, task, f"unsteered {cell.path}")
-    dataclasses.replace(alone, prompted=shown).write(test, texts.append)
+    dataclasses.replace(alone, prompted=shown, rows=_ROWS).write(test, texts.append)
     each = [_text_facts(task, f) for f in texts]
     tokens, broken = (sum(e[what] for e in each) for what in ("tokens", "broken"))
     found: dict[str, Any] = {
@@ -184,7 +183,7 @@ def _writing(
     if _wholly(cell):
         writer = Writer(
             loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker,
-            prompted=shown,
+            prompted=shown, rows=_ROWS,
         )  # fmt: skip
         found["effort"] = measure_effort(writer, task, test[: study.effort_tasks], _base_lengths(material))[0].to_dict()
     return found
