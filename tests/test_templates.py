@@ -16,7 +16,9 @@ GROWS = "{% set ns = namespace(x='aa') %}{% for i in range(99) %}{% set ns.x = G
 
 
 @pytest.fixture
-def rendered(tiny_tokenizer):
+def rendered(tiny_tokenizer, monkeypatch):
+    monkeypatch.delenv("MIDCOURSE_DATE", raising=False)
+
     def render(template: str) -> str:
         made = TextTokenizer(tiny_tokenizer._text, template=template, eos=["<|im_end|>"])
         return made.render([Message("user", "hi")])
@@ -49,6 +51,24 @@ def test_what_chats_need_works(rendered):
 )
 def test_it_finds_what_transformers_gives_it_but_no_clock(rendered, template, said):
     assert rendered(template) == said
+
+
+def test_a_date_is_the_one_that_was_set(rendered, monkeypatch):
+    asks = "{{ strftime_now('%d %b %Y') }}{% if strftime_now is defined %}!{% endif %}"
+    with pytest.raises(InputError, match=r"puts the date into the prompt.* set MIDCOURSE_DATE"):
+        rendered(asks)
+    monkeypatch.setenv("MIDCOURSE_DATE", "2026-03-09")
+    assert rendered(asks) == "09 Mar 2026!"
+    monkeypatch.setenv("MIDCOURSE_DATE", "tomorrow")
+    with pytest.raises(InputError, match="MIDCOURSE_DATE is 'tomorrow', which is no day such as 20"):
+        rendered(asks)
+
+
+def test_what_the_assistant_wrote_may_be_marked(rendered):
+    template = (
+        "{% set x = 1 %}{% generation %}{% set x = 2 %}{{ messages[0].content }}{{ x }}{% endgeneration %}{{ x }}"
+    )
+    assert rendered(template) == "hi21"
 
 
 def test_bos_is_what_the_model_folder_says_even_if_only_the_template_puts_it(tiny_tokenizer, tmp_path):

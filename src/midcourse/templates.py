@@ -2,20 +2,24 @@
 
 jinja2's sandbox keeps a template from the machine: no attribute that leads to Python, no file, no change of what it is
 given. It does not keep it from running forever or filling memory, so loops, macros, calls, filters and operators ask
-here first. Bounds are far above what any chat needs. It knows no messages, no tokens and no clock (`strftime_now` is
-not defined): a prompt has the same ids on any day, and a template that asks first takes its own fixed date.
+here first. Bounds are far above what any chat needs. It knows no messages, no tokens and no clock: a prompt has the
+same ids on any day. `strftime_now` is defined where `MIDCOURSE_DATE` names a day, and always says that one; without it
+a template that asks first takes its own fixed date, and any other is refused.
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from datetime import date, datetime
 from functools import lru_cache, wraps
 from itertools import islice
 from typing import Any
 
 import jinja2
 import jinja2.ext
+import jinja2.parser
 import jinja2.sandbox
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
@@ -26,6 +30,8 @@ SECONDS = 10.0
 """Longest that a template may run."""
 MOST = 50_000_000
 """Characters of the longest text, or entries of the longest list, that it may make."""
+DATE = "MIDCOURSE_DATE"
+"""Names the environment variable with the day that templates take for today."""
 _until: ContextVar[float] = ContextVar("until", default=0.0)
 
 
@@ -35,7 +41,7 @@ def render(template: str, variables: Mapping[str, Any]) -> str:
     Raises:
         jinja2.TemplateError: It cannot be compiled, refuses what it is given, or leaves its bounds.
     """
-    compiled = _compile(template)
+    compiled = _compile(template, os.environ.get(DATE))
     token = _until.set(time.monotonic() + SECONDS)
     made, size = list[str](), 0
     try:
@@ -43,13 +49,20 @@ def render(template: str, variables: Mapping[str, Any]) -> str:
             size += len(part)
             _bound(size)
             made.append(part)
+    except jinja2.UndefinedError as error:
+        if "strftime_now" not in str(error):
+            raise
+        raise jinja2.TemplateError(
+            f"it puts the date into the prompt, which would be another text every day; set {DATE} to the day that it "
+            f"shall name for good, for example {DATE}={date.today()}"
+        ) from error
     finally:
         _until.reset(token)
     return "".join(made)
 
 
 @lru_cache(maxsize=16)
-def _compile(template: str) -> jinja2.Template:
+def _compile(template: str, day: str | None) -> jinja2.Template:
     def raise_exception(message: str) -> None:
         raise jinja2.TemplateError(message)
 
@@ -61,13 +74,33 @@ def _compile(template: str) -> jinja2.Template:
 
     # Not optimized: constants would be worked out while it is compiled, without a clock.
     environment = _Environment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols], optimized=False
+        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols, _Generation], optimized=False
     )
     environment.filters["tojson"] = tojson
     environment.filters.update({name: _bounded(name, f) for name, f in environment.filters.items()})
     environment.globals["raise_exception"] = raise_exception
+    if day:
+        environment.globals["strftime_now"] = _day(day).strftime
     del environment.globals["lipsum"]
     return environment.from_string(template)
+
+
+def _day(day: str) -> datetime:
+    try:
+        return datetime.fromisoformat(day)
+    except ValueError as error:
+        raise jinja2.TemplateError(f"{DATE} is {day!r}, which is no day such as {date.today()}") from error
+
+
+class _Generation(jinja2.ext.Extension):
+    """`{% generation %}` tells trainers which part the assistant wrote; what it encloses is text like any other."""
+
+    tags = {"generation"}  # noqa: RUF012  # as jinja2 declares it
+
+    def parse(self, parser: jinja2.parser.Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body, lineno=line)
 
 
 class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):

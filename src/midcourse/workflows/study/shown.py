@@ -119,26 +119,28 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def dot(found: Found) -> dict[str, float]:
-    """Where a method stands in `dots`."""
-    return {
-        "recurrence": float(np.mean([f["metrics"]["recurrence"]["steered"]["mean"] for f in found])),
-        "drift": float(np.mean([f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in found])),
-    }
+def dot(found: Found, who: str = "steered") -> dict[str, float]:
+    """Where a method stands in `dots`, with the interval of its recurrence."""
+    again = over_seeds(by_fork(found, who))
+    drift = float(np.mean([f["metrics"]["drift/kl_answers"][who]["mean"] for f in found]))
+    return {} if again is None else {"recurrence": again.mean, "low": again.low, "high": again.high, "drift": drift}
 
 
 def dots(folder: Path, name: str, values: Sequence[Mapping[str, Any]]) -> str:
-    """Recurrence against drift, one dot a method; the Markdown that shows the picture."""
+    """Recurrence against drift, one dot a method with its 95% interval; the Markdown that shows the picture."""
     if not values:
         return ""
     import altair as alt
 
+    y = alt.Y("recurrence:Q", title="recurrence", axis=alt.Axis(format="%"), scale=alt.Scale(domainMin=0))
+    wide = 1.25 * max(v["drift"] for v in values) or 1.0  # so that the last name has room
+    scale = alt.Scale(domain=[0, wide], nice=False)
     chart = alt.Chart(alt.Data(values=list(values))).encode(
-        x=alt.X("drift:Q", title="drift on answers, nats per token"),
-        y=alt.Y("recurrence:Q", title="recurrence", axis=alt.Axis(format="%")),
+        x=alt.X("drift:Q", title="drift on answers, nats per token", scale=scale), y=y
     )
+    bars = chart.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
     words = chart.mark_text(align="left", dx=7).encode(text="method:N")
-    (chart.mark_circle(size=60) + words).properties(width=460, height=260).save(folder / f"{name}.svg")
+    (bars + chart.mark_circle(size=60) + words).properties(width=560, height=320).save(folder / f"{name}.svg")
     return f"![Recurrence against drift]({name}.svg)"
 
 

@@ -49,6 +49,7 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
     if base is not None:
         harm.append(["base", *costs([base], "base")])
         rows.append(["base", "", "0", *measures([base], "base", over_seeds(by_fork([base], "base"))), "", ""])
+        places.append({"method": "base", **dot([base], "base")})
     arms = [("same", m) for m in study.methods] + [("own", m) for m in WHOLE if m in study.methods]
     for arm, method in arms:
         found = of_seeds(study, task, method, steers, arm)
