@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import torch
 
 from midcourse.evaluate import kept
 from midcourse.evaluate.kept import Kept
 from midcourse.evaluate.sampling import sample, score
 from midcourse.evaluate.variants import BASE, Variants
+from midcourse.tree import forward
+from midcourse.tree.pack import plain_row
 
 PREFIXES = [[5, 6, 7, 8], [9], [1, 2]]
 
@@ -66,8 +69,8 @@ def test_what_the_base_thinks_of_its_own_is_read_once(model, tmp_path, monkeypat
     monkeypatch.setattr(kept, "score", counted)
     first, again = (Kept(tmp_path, "w").score(model, PREFIXES, said) for _ in range(2))
     plain = score(model, PREFIXES, said)
-    for row, kept_row, plain_row in zip(first, again, plain, strict=True):
-        for a, b, c in zip(row, kept_row, plain_row, strict=True):
+    for row, kept_row, unkept in zip(first, again, plain, strict=True):
+        for a, b, c in zip(row, kept_row, unkept, strict=True):
             assert a.dtype == b.dtype == np.float32
             assert np.array_equal(a, b)
             assert np.array_equal(a, c)
@@ -86,3 +89,39 @@ def test_kept_or_not_the_base_thinks_the_same_of_what_each_wrote(model, tmp_path
                 assert [len(x) for x in row] == [len(x) for x in ids]
                 for x, y in zip(row, other, strict=True):
                     np.testing.assert_allclose(x, y, atol=1e-5)
+
+
+def test_what_is_remembered_is_made_once_for_a_model_while_there_is_room(tmp_path, monkeypatch):
+    made = []
+
+    def make(n):
+        made.append(n)
+        return torch.full((4,), float(n))
+
+    folder = Kept(tmp_path)
+    for _ in range(2):
+        assert folder.of("w").remembered(("a",), lambda: make(1)).tolist() == [1] * 4
+    assert folder.of("v").remembered(("a",), lambda: make(2)).tolist() == [2] * 4
+    assert made == [1, 2]
+    monkeypatch.setattr(kept, "ROOM", 40)  # two of these take 32
+    folder.of("w").remembered(("b",), lambda: make(3))
+    folder.of("v").remembered(("a",), lambda: make(4))
+    folder.of("w").remembered(("a",), lambda: make(5))
+    assert made == [1, 2, 3, 5]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_base_reads_a_row_once_and_says_the_same(model, tmp_path):
+    row, at, read = plain_row([5, 6, 7, 8]), torch.tensor([1, 3]), []
+
+    def token_logps(*given):
+        read.append(given)
+        return forward.token_logps(*given)
+
+    keeping = Variants(model, ["a"], whole={"a": model}, kept=Kept(tmp_path, "w"))
+    plain = Variants(model, ["a"], whole={"a": model}).read(BASE, row, at, forward.token_logps, "packed")
+    for name in (BASE, BASE, "a", "a"):
+        torch.testing.assert_close(keeping.read(name, row, at, token_logps, "packed"), plain, rtol=0, atol=0)
+    keeping.read(BASE, row, torch.tensor([1, 2]), token_logps, "packed")
+    keeping.read(BASE, plain_row([5, 6, 9, 8]), at, token_logps, "packed")
+    assert len(read) == 1 + 2 + 2

@@ -71,14 +71,12 @@ def compare(
             sources = torch.from_numpy(place.row.parent[targets])
             base: Tensor | None = None
             for name in variants.names:
-                shown, moved = variants.row(name, place.row)
-                with variants.using(name) as model:
-                    logits = logits_at(model, shown, sources + moved, path).float()
-                    base = logits if name == BASE or base is None else base
-                    ids = torch.from_numpy(place.row.token_ids[targets]).to(logits.device)
-                    logps = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
-                    parts[name][0].append(kl(base, logits).cpu().numpy())
-                    parts[name][1].append(logps.cpu().numpy())
+                logits = variants.read(name, place.row, sources, logits_at, path).float()
+                base = logits if name == BASE or base is None else base
+                ids = torch.from_numpy(place.row.token_ids[targets]).to(logits.device)
+                logps = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
+                parts[name][0].append(kl(base, logits).cpu().numpy())
+                parts[name][1].append(logps.cpu().numpy())
         for name, (kls, logps_) in parts.items():
             found[name][0].append(np.concatenate(kls))
             found[name][1].append(np.concatenate(logps_))

@@ -201,9 +201,7 @@ def _of_tree(variants: Variants, tree: TokenTree) -> list[tuple[str, str, dict[s
     indices = np.unique(np.concatenate([np.concatenate([p.chosen, p.rejected]) for p in pairs])).astype(np.int64)
     found = []
     for name in variants.names:
-        shown, moved = variants.row(name, row)
-        with variants.using(name) as model:
-            values = token_logps(model, shown, torch.from_numpy(indices + moved), path).float().cpu().numpy()
+        values = variants.read(name, row, torch.from_numpy(indices), token_logps, path).float().cpu().numpy()
         at = dict(zip(indices.tolist(), values.tolist(), strict=True))
         by_steer: dict[str, list[dict[str, float]]] = {}
         for pair in pairs:

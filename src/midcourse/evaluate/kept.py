@@ -2,7 +2,9 @@
 writes the same.
 
 Sampling is most of what an evaluation costs, and the base's half of it does not depend on the adapter. What is kept is
-found by everything that it depends on: weights, dtype, versions, prefixes, lengths, seeds. It knows no adapter.
+found by everything that it depends on: weights, dtype, versions, prefixes, lengths, seeds. Samples and their scores lie
+in files; what takes much room, such as distributions over the vocabulary, is held while the process lasts. It knows no
+adapter.
 """
 
 import hashlib
@@ -21,20 +23,35 @@ __all__ = ["Kept"]
 
 _T = TypeVar("_T")
 _Scores = list[list[np.ndarray]]
+ROOM = 4 << 30
+"""Most bytes that are held in memory."""
 
 
 class Kept:
     """A folder of what one base wrote."""
 
-    def __init__(self, folder: Path, weights: str) -> None:
+    def __init__(self, folder: Path, weights: str | None = None) -> None:
         """Keep in `folder` what the model with this hash of its weights writes."""
         self.folder = folder
-        self._made_by = [weights, torch.__version__, transformers.__version__]
+        self._made_by = [weights or "", torch.__version__, transformers.__version__]
+        self._held: dict[tuple[Any, ...], torch.Tensor] = {}
 
-    @classmethod
-    def of(cls, folder: Path | None, weights: str | None) -> "Kept | None":
-        """None without a folder."""
-        return None if folder is None else cls(folder, weights or "")
+    def of(self, weights: str | None) -> "Kept":
+        """The same folder and memory, for the model with this hash of its weights."""
+        kept = Kept(self.folder, weights)
+        kept._held = self._held
+        return kept
+
+    def remembered(self, of: tuple[Any, ...], make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """What `make` gives for this; held until there is no room for it beside what came later."""
+        key = (*self._made_by, *of)
+        if key not in self._held:
+            made = make()
+            self._held[key] = made.cpu()
+            while len(self._held) > 1 and sum(t.nbytes for t in self._held.values()) > ROOM:
+                del self._held[next(iter(self._held))]
+            return made
+        return self._held[key]
 
     def sample(
         self,

@@ -83,7 +83,7 @@ def load(
     *,
     dtype: str = "float32",
     merge: bool = False,
-    kept: Path | None = None,
+    kept: Kept | None = None,
 ) -> tuple[LoadedModel, Variants]:
     """A base with all adapters on top, each under its label, and beside it models of which all weights were trained.
 
@@ -92,7 +92,7 @@ def load(
         adapters: Folders of adapters, or of models that began as this one.
         dtype: Of the weights.
         merge: Merge each adapter into weights of its own: a model more in memory, less time to read with it.
-        kept: Folder for what the base writes, which further evaluations then need not let it write again.
+        kept: Where what the base writes is kept, so that further evaluations need not let it write again.
     """
     folders = dict(zip(adapter_labels(adapters), map(Path, adapters), strict=True))
     loaded = load_model(model, dtype=dtype)
@@ -111,7 +111,7 @@ def load(
             steered = PeftModel.from_pretrained(loaded.model, str(folder), adapter_name=label)
         else:
             steered.load_adapter(str(folder), adapter_name=label)
-    return loaded, Variants(steered, tuple(folders), whole=whole, kept=Kept.of(kept, loaded.ref.weights))
+    return loaded, Variants(steered, tuple(folders), whole=whole, kept=kept and kept.of(loaded.ref.weights))
 
 
 def _is_model(folder: Path) -> bool:

@@ -4,9 +4,9 @@ Adapters share the base's weights, dtype and batch shape, and only the adapter i
 were trained stands beside the base. It knows no data.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,21 @@ import torch
 
 from midcourse.evaluate.kept import Kept
 from midcourse.evaluate.sampling import Sample, sample, score
+from midcourse.tree.forward import Path
 from midcourse.tree.pack import Row
 
 __all__ = ["BASE", "Variants", "adapter_labels"]
 
 BASE = "base"
+Reader = Callable[[Any, Row, torch.Tensor, Path], torch.Tensor]
+"""(model, row, indices, how the row is read) to a value for each index: `tree.forward.token_logps`, `logits_at`."""
 
 
-def adapter_labels(paths: Sequence[str | Path]) -> tuple[str, ...]:
+def adapter_labels(paths: Sequence[str | FilePath]) -> tuple[str, ...]:
     """A short name for each adapter: the last telling part of its path, numbered where two would be the same."""
     names: list[str] = []
     for path in paths:
-        parts = [p for p in Path(path).parts if p not in ("adapter", "final", "/", ".")]
+        parts = [p for p in FilePath(path).parts if p not in ("adapter", "final", "/", ".")]
         name = (parts[-1] if parts else "adapter").replace(".", "_")
         name = "steered" if name == BASE else name
         same = sum(n == name or n.startswith(f"{name}-") for n in names)
@@ -84,6 +87,22 @@ class Variants:
         """`sampling.sample` of the model speaking as `name`."""
         with self.using(name) as model:
             return (self._kept.sample if self._kept and name == BASE else sample)(model, *args, **options)
+
+    def read(self, name: str, row: Row, at: torch.Tensor, reader: Reader, path: Path) -> torch.Tensor:
+        """What a reader such as `token_logps` gives for the variant at a row's indices, without gradients.
+
+        Of the base it is remembered where what it writes is kept.
+        """
+        shown, moved = self.row(name, row)
+
+        def asked() -> torch.Tensor:
+            with self.using(name) as model:
+                return reader(model, shown, at + moved, path)
+
+        if self._kept is None or name != BASE:
+            return asked()
+        whole = (a.tobytes() for a in (row.token_ids, row.parent, row.position, at.numpy()))
+        return self._kept.remembered((reader.__name__, str(self.model.dtype), path, *whole), asked).to(self.device)
 
     def scored(
         self, prefixes: Sequence[Sequence[int]], written: Mapping[str, Sequence[Sequence[Sequence[int]]]]

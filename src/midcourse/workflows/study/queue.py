@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from midcourse.errors import InputError, MidcourseError, ModelError, ran_out_of
+from midcourse.evaluate.kept import Kept
 from midcourse.workflows.study.cells import Cell, Study
 from midcourse.workflows.study.corpus import Corpus
 from midcourse.workflows.study.run_cell import run_cell
@@ -82,7 +83,7 @@ def run_study(
         ModelError: The study's model cannot be used.
     """
     shared = texts or work
-    supply = Supply(study, tasks, shared, say)
+    supply, kept = Supply(study, tasks, shared, say), Kept(shared / "base")
     ran, failed = 0, dict[Path, Exception]()
     # What is left is asked anew each time: what is next may depend on what was found.
     while (most is None or ran + len(failed) < most) and (
@@ -97,7 +98,7 @@ def run_study(
                     "first: --only development"
                 )
             task, material = supply.task(cell.task), supply.material(cell)
-            found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), shared / "base")
+            found = run_cell(study, cell, task, material, work / "cells" / cell.path.with_suffix(""), kept)
         except Exception as error:
             if ran_out_of(error) or isinstance(error, ModelError):
                 raise  # the next cell would fare no better

@@ -49,7 +49,7 @@ def lesson_of(cell: Cell, material: Material) -> Lesson | None:
 
 
 def run_cell(
-    study: Study, cell: Cell, task: Task | Corpus, material: Material, work: Path, kept: Path
+    study: Study, cell: Cell, task: Task | Corpus, material: Material, work: Path, kept: Kept
 ) -> dict[str, Any]:
     """Train and measure one cell.
 
@@ -63,7 +63,7 @@ def run_cell(
         task: Its task, or the corpus it learns from.
         material: The task's texts.
         work: Folder for checkpoints, so that a training that was stopped goes on; emptied at the end.
-        kept: Folder for what the base wrote, which all cells share.
+        kept: What the base wrote, which all cells share.
     """
     begun, busy = time.monotonic(), time.process_time()
     lesson = lesson_of(cell, material)
@@ -80,7 +80,7 @@ def run_cell(
     shown: Prompted | None = None
     if lesson is not None and cell.method == IN_PROMPT:
         shown = prompted(lesson.texts, material.held_out, loaded.tokenizer, int(cell.texts["shown"]))
-        variants = PromptedVariants(loaded.model, shown, kept=Kept.of(kept, loaded.ref.weights))
+        variants = PromptedVariants(loaded.model, shown, kept=kept.of(loaded.ref.weights))
     results = measure(variants, loaded, material.held_out, options=_options(study, cell), checker=task.checker)
     found = {
         "cell": dataclasses.asdict(cell),
