@@ -26,6 +26,7 @@ def test_rows_of_one_text_are_joined_and_bad_ones_named(tmp_path: Path, tiny_tok
         {"prompt": "p", "prefix": "It is good", "rejected": " not", "fix": " indeed"},
         {"prompt": "other", "text": "a {~~b~>c~~} d", "split": "test"},
         {"prompt": "third", "rejected": "x", "fix": "x"},
+        {"prompt": "fourth", "rejected": "x", "fix": "y", "tools": [{"name": "t"}]},
     )
     found = list(import_steers([path], tiny_tokenizer, columns={"chosen": "fix"}, chat=True, split="dev"))
     trajectories = [f for f in found if isinstance(f, Trajectory)]
@@ -33,9 +34,10 @@ def test_rows_of_one_text_are_joined_and_bad_ones_named(tmp_path: Path, tiny_tok
     assert [t.split for t in trajectories] == ["dev", "test"]
     assert {t.source for t in trajectories} == {"a.jsonl"}
     assert trajectories[0].messages[0].content == "p"
-    skipped = [f for f in found if isinstance(f, Skipped)]
-    assert [(s.file, s.line) for s in skipped] == [(str(path), 2), (str(path), 5)]
+    skipped = sorted((f for f in found if isinstance(f, Skipped)), key=lambda s: s.line)
+    assert [(s.file, s.line) for s in skipped] == [(str(path), 2), (str(path), 5), (str(path), 6)]
     assert str(skipped[0]).startswith(f"{path}:2: column `chosen`")
+    assert "rows with `tools`" in skipped[2].reason
 
 
 def test_it_streams(tmp_path: Path, tiny_tokenizer: TextTokenizer) -> None:

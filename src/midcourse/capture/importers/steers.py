@@ -7,6 +7,7 @@ command line.
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from midcourse.capture.importers.columns import check_tools
 from midcourse.capture.importers.files import Record
 from midcourse.capture.importers.records import Advance, Imported, import_records, read_split
 from midcourse.rows.marks import read_rows
@@ -43,6 +44,8 @@ def import_steers(
 
     def read(record: Record) -> Iterator[SteerRow]:
         value = record.value
+        if isinstance(value, Mapping):
+            check_tools(value)
         if fallback and isinstance(value, Mapping) and not renamed(value, columns).get("split"):
             value = {**value, (columns or {}).get("split", "split"): fallback}
         yield from read_rows(value, map=columns, line=record.line)
