@@ -5,8 +5,9 @@
     python recipes/study/run.py --most 4               # four cells of whatever is next
     python recipes/study/run.py --tables               # tables and plots from what was run
 
-Every cell is one JSON file below benchmarks/results/study; commit them as they come, and with them what they learn from
-and are compared with (benchmarks/results/study_texts): another processor would write other texts.
+Tables and plots are the page docs/study/study.md. Every cell is one JSON file below benchmarks/results/study; commit
+them as they come, and with them what they learn from and are compared with (benchmarks/results/study_texts): another
+processor would write other texts.
 """
 
 import sys
@@ -24,6 +25,7 @@ if __name__ == "__main__":
         "results": results / "study",
         "texts": results / "study_texts",
         "work": work,
+        "page": ROOT / "docs" / "study",
     }
     sys.argv[1:1] = ["study", *(str(x) for name, path in given.items() for x in (f"--{name}", path))]
     main()

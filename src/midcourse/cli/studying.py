@@ -17,6 +17,10 @@ def study(
     task: Annotated[Path | None, typer.Option(help="Your own task file: the core of the study on it.")] = None,
     config: Annotated[Path | None, typer.Option(help="A whole study, e.g. recipes/study/study.yaml.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("study/results"),
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the page with tables and plots, made from the results.", show_default="RESULTS"),
+    ] = None,
     work: Annotated[Path, typer.Option(help="Folder for checkpoints.")] = Path("runs/study"),
     texts: Annotated[
         Path | None,
@@ -81,4 +85,4 @@ def study(
             console.print(said, highlight=False, markup=False)
 
         run_study(plan, find, work, say, texts=texts, only=only, most=most)
-    typer.echo(f"The tables: {write_tables(plan, results)}")
+    typer.echo(f"The tables: {write_tables(plan, page or results)}")

@@ -48,14 +48,19 @@ def over_seeds(
     ours = np.array([[r[f][1] for f in forks] for r in runs], float)
     theirs = None if against is None else np.array([[r[f][1] for f in forks] for r in against], float)
     dice = np.random.default_rng(seed)
-    counts = np.bincount(of)
-    means = np.empty(resamples)
-    for n in range(resamples):
-        values = ours[dice.integers(0, len(ours), len(ours))].mean(0)
-        if theirs is not None:
-            values = values - theirs[dice.integers(0, len(theirs), len(theirs))].mean(0)
-        drawn = dice.integers(0, len(prompts), len(prompts))
-        means[n] = np.bincount(of, values)[drawn].sum() / counts[drawn].sum()
+    values = _drawn_seeds(ours, resamples, dice)
+    if theirs is not None:
+        values = values - _drawn_seeds(theirs, resamples, dice)
+    member = np.eye(len(prompts))[of]  # [forks, prompts]
+    drawn = dice.integers(0, len(prompts), (resamples, len(prompts)))
+    sums, counts = np.take_along_axis(values @ member, drawn, 1).sum(1), member.sum(0)[drawn].sum(1)
+    means = sums / counts
     low, high = np.quantile(means, [0.025, 0.975])
     mean = ours.mean() - (0.0 if theirs is None else theirs.mean())
     return Difference(float(mean), float(low), float(high), len(prompts), len(runs))
+
+
+def _drawn_seeds(runs: np.ndarray, resamples: int, dice: np.random.Generator) -> np.ndarray:
+    """Means of runs [seeds, forks] over seeds that are drawn with replacement: [resamples, forks]."""
+    some: np.ndarray = runs[dice.integers(0, len(runs), (resamples, len(runs)))].mean(1)
+    return some

@@ -3,6 +3,7 @@
 What was not run is listed as such. A figure without its drift and its text is not shown.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,21 @@ from midcourse.workflows.study.statistics import over_seeds
 __all__ = ["write_tables"]
 
 _ENOUGH = 30
+_LEGEND = """How to read them:
+
+- *recurrence*: share of samples at held-out forks that make the corrected error again; *again or unsound*: or are no
+  sound text. *adoption* begins with the correction.
+- *steers to finish*: steers that an unseen task still needs until nothing is broken.
+- *broken per 100 tokens*, *distinct 3-grams* and *tokens* are of unseen tasks that nobody steers.
+- *Δ log π(chosen)*: how much likelier the correction became, in nats. *drift*: KL from the base, in nats per token.
+- *minutes*: what the lesson would have cost a person. Intervals are 95%, prompts drawn as clusters and seeds inside
+  them; differences are paired by fork."""
 
 
 def write_tables(study: Study, folder: Path) -> Path:
     """`study.md` and a drawing for each headline task; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = ["# The study", "Made by `midcourse study --tables` from the results in this folder."]
+    parts = ["# The study: tables and plots", "Made by `midcourse study --tables` from results alone.", _LEGEND]
     parts += claims(study)
     for task in study.headline:
         for steers in study.steers:
@@ -35,10 +45,18 @@ def write_tables(study: Study, folder: Path) -> Path:
     parts += _development(study)
     missing = left(study)
     parts.append(f"## Not run\n\n{len(missing)} cells." if missing else "## Not run\n\nNothing: all cells ran.")
-    parts += ["\n".join(f"- `{c.path}`" for c in missing)]
+    parts.append(_by_folder(missing))
     page = folder / "study.md"
     page.write_text("\n\n".join(p for p in parts if p) + "\n", encoding="utf-8")
     return page
+
+
+def _by_folder(cells: Sequence[Cell]) -> str:
+    """Where each cell's result would stand, a line a folder."""
+    names: dict[Path, list[str]] = {}
+    for cell in cells:
+        names.setdefault(cell.path.parent, []).append(cell.path.stem)
+    return "\n".join(f"- `{folder}`: {', '.join(found)}" for folder, found in names.items())
 
 
 def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
@@ -61,7 +79,7 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
             rows.append([name, str(len(found)), minutes, *own, *both])
             harm.append([name, *costs(found, "steered")])
             places.append({"method": name, **dot(found)})
-    if not rows:
+    if not any(row[1] for row in rows):  # nothing but the base ran
         return []
     head = ["method", "seeds", "minutes", *NAMES, "ours − it, recurrence", "ours − it, again or unsound"]
     plot = dots(folder, f"{task}-{steers}", places)

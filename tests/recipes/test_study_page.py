@@ -1,0 +1,35 @@
+"""The page of the study is made from the results that are committed, and from them alone."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from midcourse.workflows.study import Study, write_tables
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "study"
+
+
+def test_the_page_is_what_the_committed_results_say(tmp_path):
+    study = Study.load(ROOT / "recipes" / "study" / "study.yaml", ROOT / "benchmarks" / "results" / "study")
+    made = write_tables(study, tmp_path).read_text(encoding="utf-8")
+    assert (PAGE / "study.md").read_text(encoding="utf-8") == made, "python recipes/study/run.py --tables"
+    drawn = {path.name for path in PAGE.glob("*.svg")}
+    assert drawn == {path.name for path in tmp_path.glob("*.svg")} == set(re.findall(r"\]\((\S+\.svg)\)", made))
+
+
+def test_the_protocol_names_every_method_and_task_that_is_run():
+    plan = yaml.safe_load((ROOT / "recipes" / "study" / "study.yaml").read_text(encoding="utf-8"))
+    protocol = (ROOT / "recipes" / "study" / "PROTOCOL.md").read_text(encoding="utf-8")
+    for name in (*plan["headline"], *plan["development"], *plan["exploratory"], *plan["methods"]):
+        assert f"`{name}`" in protocol
+
+
+def test_what_is_left_is_said_before_anything_runs():
+    run = [sys.executable, str(ROOT / "recipes" / "study" / "run.py"), "--dry_run"]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    cells = re.findall(r"^  .+\.json$", said, re.MULTILINE)
+    assert said.startswith(f"{len(cells)} cells left") or not cells
