@@ -19,6 +19,7 @@ from midcourse.model import LoadedModel, load_model
 from midcourse.store import Store
 from midcourse.types import Trajectory
 from midcourse.workflows.effort import Efforts, measure_effort
+from midcourse.workflows.notes import write_note
 from midcourse.workflows.prompts import Asked
 from midcourse.workflows.simulating import Finished, Writer
 from midcourse.workflows.tasks import Task
@@ -144,7 +145,7 @@ def _claim(loop: Loop) -> None:
                 f"{loop.output_dir} holds a loop with another {changed[0]} ({before.get(changed[0])!r}, now "
                 f"{facts[changed[0]]!r}); choose another --output_dir"
             )
-    _keep(note, facts)
+    write_note(note, facts)
 
 
 def _writer(loop: Loop, loaded: LoadedModel, mark: str, habits: Habits) -> Writer:
@@ -196,7 +197,7 @@ def _efforts(
     if base is None:
         with Store(loop.output_dir / "held_out.db") as kept:
             kept.add_many(t.trajectory for t in texts)
-    _keep(path, efforts.to_dict())
+    write_note(path, efforts.to_dict())
     return efforts
 
 
@@ -251,10 +252,3 @@ def _steers(texts: list[Trajectory]) -> int:
 
 def _paid(texts: list[Trajectory]) -> float:
     return sum(float(t.sampler["simulated"]["paid"]["seconds"]) for t in texts if t.split != "dev")
-
-
-def _keep(path: Path, value: Any) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)

@@ -10,6 +10,7 @@ from midcourse.drafts.simulate import Keystrokes
 from midcourse.errors import InputError, ModelError
 from midcourse.workflows.study import Cell, Study, run_study, write_tables
 from midcourse.workflows.study import queue as queue_module
+from midcourse.workflows.study import run_cell as run_cell_module
 from midcourse.workflows.study.cells import METHODS
 from midcourse.workflows.study.material import Material
 from midcourse.workflows.study.queue import left, said_estimate
@@ -97,6 +98,29 @@ def test_a_study_runs_stops_goes_on_and_is_shown(study, folder, tmp_path, monkey
     assert "dpo_whole, own session" in page
     assert re.search(r"- `same/task`: .*\bsft_full-4-0\b", page)
     assert "too few for a claim" in page
+
+
+def test_what_stopped_while_it_was_measured_is_not_trained_again(study, folder, tmp_path, monkeypatch):
+    trained, measure, train = [], run_cell_module.measure, run_cell_module.train_adapter
+
+    def stopped(*given, **options):
+        raise KeyboardInterrupt
+
+    def counted(*given, **options):
+        trained.append(given)
+        return train(*given, **options)
+
+    monkeypatch.setattr(run_cell_module, "train_adapter", counted)
+    monkeypatch.setattr(run_cell_module, "measure", stopped)
+    only = ["same/task/ours"]
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, find(folder), tmp_path / "work", str, only=only)
+    monkeypatch.setattr(run_cell_module, "measure", measure)
+    assert run_study(study, find(folder), tmp_path / "work", str, only=only) == 1
+    assert len(trained) == 1
+    ours = study.result(Cell("headline", "task", "ours", 4, 0))
+    assert ours["trained"]["loss"] > 0
+    assert ours["seconds"]["train"] > 0 < ours["cpu_seconds"]["train"]
 
 
 def test_everyone_learns_from_the_same_steers(material):

@@ -3,7 +3,6 @@
 A cell is done when its result file is there; it appears whole or not at all. It decides nothing about methods.
 """
 
-import json
 import platform
 import traceback
 from collections import defaultdict
@@ -15,6 +14,7 @@ import numpy as np
 
 from midcourse.errors import InputError, MidcourseError, ModelError, ran_out_of
 from midcourse.evaluate.kept import Kept
+from midcourse.workflows.notes import write_note
 from midcourse.workflows.study.cells import Cell, Study
 from midcourse.workflows.study.corpus import Corpus
 from midcourse.workflows.study.run_cell import run_cell
@@ -106,7 +106,7 @@ def run_study(
             say(f"  failed: {error}" if isinstance(error, MidcourseError) else traceback.format_exc())
             continue
         found["machine"] = {"system": platform.system(), "python": platform.python_version(), "gpu": None}
-        _keep(study.results / cell.path, found)
+        write_note(study.results / cell.path, found)
         say(_line(found))
         ran += 1
     if failed:
@@ -129,10 +129,3 @@ def _line(found: dict[str, Any]) -> str:
     if "effort" in found:
         said.append(f"{found['effort']['steers_per_task']['mean']:.1f} steers a task")
     return f"  {', '.join(said)}, {sum(found['seconds'].values()):.0f} s"
-
-
-def _keep(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    beside.replace(path)

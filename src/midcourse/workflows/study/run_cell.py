@@ -4,6 +4,7 @@ What comes out is plain values for a JSON file, per fork and per task, so that t
 """
 
 import dataclasses
+import json
 import shutil
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from midcourse.evaluate.run import load, measure
 from midcourse.model import load_model
 from midcourse.workflows.effort import measure_effort
 from midcourse.workflows.loop import train_adapter
+from midcourse.workflows.notes import write_note
 from midcourse.workflows.prompts import Asked
 from midcourse.workflows.simulating import Finished, Writer
 from midcourse.workflows.study.cell import IN_PROMPT, PAIRS, WHOLE, Cell
@@ -65,15 +67,11 @@ def run_cell(
         work: Folder for checkpoints, so that a training that was stopped goes on; emptied at the end.
         kept: What the base wrote, which all cells share.
     """
-    begun, busy = time.monotonic(), time.process_time()
     lesson = lesson_of(cell, material)
-    adapter: Path | None = None
-    last: dict[str, Any] = {}
+    adapter, told = None, dict[str, Any]()
     if lesson is not None and cell.method != IN_PROMPT:
         adapter = work / "adapter"
-        if not (adapter / "midcourse.json").is_file():
-            settings = {"save_strategy": "epoch", **cell.settings}
-            last = train_adapter(study.model, study.dtype, list(lesson.texts), adapter, settings, seed=cell.seed)
+        told = _trained(study, cell, lesson, adapter)
     trained, busy_trained = time.monotonic(), time.process_time()
 
     loaded, variants = load(study.model, [adapter] if adapter else [], dtype=study.dtype, merge=True, kept=kept)
@@ -88,7 +86,7 @@ def run_cell(
         "model": {"name": loaded.ref.name, "weights": loaded.ref.weights},
         "rules": task.by,
         "lesson": _facts(lesson),
-        "trained": {k: v for k, v in last.items() if isinstance(v, int | float)},
+        "trained": {k: v for k, v in told.get("last", {}).items() if isinstance(v, int | float)},
         **_figures(results),
     }
     if isinstance(task, Task) and cell.method == "base":
@@ -97,10 +95,24 @@ def run_cell(
         found["answers"] = {"broken_per_100_tokens": 100 * broken / max(1, tokens)}
     if isinstance(task, Task) and cell.stage != "development":
         found |= _writing(study, cell, task, material, adapter, shown)
-    found["seconds"] = {"train": trained - begun, "evaluate": time.monotonic() - trained}
+    found["seconds"] = {"train": told.get("seconds", 0.0), "evaluate": time.monotonic() - trained}
     # A sitting that is put to sleep lengthens the seconds of the clock and not these.
-    found["cpu_seconds"] = {"train": busy_trained - busy, "evaluate": time.process_time() - busy_trained}
+    found["cpu_seconds"] = {"train": told.get("cpu_seconds", 0.0), "evaluate": time.process_time() - busy_trained}
     shutil.rmtree(work, ignore_errors=True)
+    return found
+
+
+def _trained(study: Study, cell: Cell, lesson: Lesson, adapter: Path) -> dict[str, Any]:
+    """Train the adapter, or go on; what was last logged and the seconds it took, kept beside it for whoever is stopped
+    while he measures. Of a training in several sittings, the seconds are the last one's."""
+    kept = adapter.parent / "trained.json"
+    if not ((adapter / "midcourse.json").is_file() and kept.is_file()):
+        begun, busy = time.monotonic(), time.process_time()
+        settings = {"save_strategy": "epoch", **cell.settings}
+        last = train_adapter(study.model, study.dtype, list(lesson.texts), adapter, settings, seed=cell.seed)
+        told = {"last": last, "seconds": time.monotonic() - begun, "cpu_seconds": time.process_time() - busy}
+        write_note(kept, told)
+    found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return found
 
 
