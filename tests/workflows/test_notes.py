@@ -12,7 +12,7 @@ def test_a_note_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
     assert json.loads(note.read_text(encoding="utf-8")) == {"n": 1, "where": "x", "word": "né"}
 
     def full(self, text, **options):
-        Path.open(self, "w").write(text[:3])
+        self.write_bytes(text[:3].encode())
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)

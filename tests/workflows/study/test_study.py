@@ -112,7 +112,7 @@ def test_what_stopped_while_it_was_measured_is_not_trained_again(study, folder, 
 
     monkeypatch.setattr(run_cell_module, "train_adapter", counted)
     monkeypatch.setattr(run_cell_module, "measure", stopped)
-    only = ["same/task/ours"]
+    only, study = ["same/task/ours"], replace(study, common={**study.common, "logging_steps": 1})
     with pytest.raises(KeyboardInterrupt):
         run_study(study, find(folder), tmp_path / "work", str, only=only)
     monkeypatch.setattr(run_cell_module, "measure", measure)
