@@ -1,8 +1,8 @@
 """Steers needed per task: how often a person still has to step in, on tasks nobody trained on.
 
-Only a finished task counts with its own number: nothing left that an independent check finds, and at least half as long
-as the base's own text, so that a model cannot save steers by falling silent. Any other is charged the cap. It knows a
-writer and a task; how the writer came about is its caller's.
+Only a finished task counts with its own number: nothing left that an independent check finds, at least half as long as
+the base's own text, so that a model cannot save steers by falling silent, and not the same words again and again. Any
+other is charged the cap. It knows a writer and a task; how the writer came about is its caller's.
 """
 
 import json
@@ -24,6 +24,8 @@ __all__ = ["Effort", "Efforts", "measure_effort"]
 
 FLOOR = 0.5
 """Share of the base's own length that a finished text must have."""
+DISTINCT = 0.5
+"""Share of a text's 3-grams that differ, below which it repeats itself; of people's prose nearly all do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,12 @@ class Efforts:
 
 
 def measure_effort(
-    writer: Writer, task: Task, asked: Sequence[Asked], base: Mapping[str, int] | None = None
+    writer: Writer,
+    task: Task,
+    asked: Sequence[Asked],
+    base: Mapping[str, int] | None = None,
+    *,
+    distinct_floor: float = DISTINCT,
 ) -> tuple[Efforts, list[Finished]]:
     """Let `writer` write each task under a careful person who never errs.
 
@@ -87,19 +94,23 @@ def measure_effort(
         task: Says what is broken, by other means than the judge.
         asked: Unseen prompts.
         base: Tokens of the base's own text for each prompt; None: this is the base.
+        distinct_floor: Share of different 3-grams that a finished text must have.
 
     Returns:
         The efforts in the order of `asked`, and the texts.
     """
     found: dict[str, Finished] = {}
     writer.write(asked, lambda finished: found.update({finished.trajectory.id: finished}))
-    efforts = [_effort(a, found[writer.id_of(a)], writer, task, base or {}) for a in asked]
+    efforts = [_effort(a, found[writer.id_of(a)], writer, task, base or {}, distinct_floor) for a in asked]
     return Efforts(tuple(efforts), writer.judge.max_steers), list(found.values())
 
 
-def _effort(asked: Asked, finished: Finished, writer: Writer, task: Task, base: Mapping[str, int]) -> Effort:
+def _effort(
+    asked: Asked, finished: Finished, writer: Writer, task: Task, base: Mapping[str, int], distinct_floor: float
+) -> Effort:
     run, cap = finished.run, writer.judge.max_steers
     broken = task.broken(run.text)
+    different = distinct(run.trajectory.path(run.trajectory.head)[-run.tokens :] if run.tokens else [])
     why = None
     if broken.total():
         why = f"still broken: {', '.join(broken)}"
@@ -107,7 +118,8 @@ def _effort(asked: Asked, finished: Finished, writer: Writer, task: Task, base: 
         why = "refused by the checker"
     elif run.tokens < FLOOR * base.get(asked.key, 0):
         why = f"{run.tokens} tokens, the base wrote {base[asked.key]}"
-    ids = run.trajectory.path(run.trajectory.head)[-run.tokens :] if run.tokens else []
+    elif different < distinct_floor:
+        why = f"repeats itself (distinct 3-grams {different:.2f})"
     steers = run.steers.total()
     seconds = Keystrokes().seconds(run.paid)
-    return Effort(asked.key, steers, steers if why is None else cap, run.tokens, distinct(ids), seconds, why)
+    return Effort(asked.key, steers, steers if why is None else cap, run.tokens, different, seconds, why)

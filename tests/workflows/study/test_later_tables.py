@@ -35,7 +35,8 @@ def found(forks, *, recurrence: float = 0.4, drift: float = 0.005, likely: bool 
     }
     if not likely:
         prompts = sorted({f["prompt"] for f in forks})
-        value["effort"] = {"tasks": [{"prompt": p, "charged": 2 + n} for n, p in enumerate(prompts)]}
+        tasks = [{"prompt": p, "charged": 2 + n, "distinct_3": 0.4 + 0.1 * n} for n, p in enumerate(prompts)]
+        value["effort"] = {"cap": 14, "tasks": tasks}
         texts = [{"prompt": p, "distinct_3": 0.9, "tokens": 50.0 + n} for n, p in enumerate(prompts)]
         value["unsteered"] = {"broken_per_100_tokens": 1.0, "distinct_3": 0.9, "tokens": 50.0, "texts": texts}
         own = {"ended": 0.75, "distinct_3": 0.8, "tokens": 90.0}
@@ -113,6 +114,7 @@ def test_what_a_method_cost_stands_beside_what_it_taught(study):
     lines = write_tables(study, study.results).read_text().splitlines()
     learnt, cost = (line.split(" | ") for line in lines if line.startswith("| ours"))
     assert learnt[5].startswith("3.50 [")  # of 2, 3, 4 and 5 steers
+    assert learnt[6].startswith("6.50 [")  # the first of them repeats itself and is charged 14
     assert cost[1:4] == ["0.0100, worst 0.0150"] * 3
-    assert learnt[11].startswith("51.50 [")  # of 50 to 53 tokens
+    assert learnt[12].startswith("51.50 [")  # of 50 to 53 tokens
     assert cost[4:6] == ["75%", "0.80"]

@@ -197,7 +197,10 @@ def _writing(
             loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker,
             prompted=shown, rows=_ROWS,
         )  # fmt: skip
-        found["effort"] = measure_effort(writer, task, test[: study.effort_tasks], _base_lengths(material))[0].to_dict()
+        some = test[: study.effort_tasks]
+        # As the protocol has it; tables charge repetitive texts in a column beside it.
+        efforts, _ = measure_effort(writer, task, some, _base_lengths(material), distinct_floor=0.0)
+        found["effort"] = efforts.to_dict()
     return found
 
 

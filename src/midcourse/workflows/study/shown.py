@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from midcourse.workflows.effort import DISTINCT
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
 __all__ = [
@@ -21,8 +22,8 @@ __all__ = [
 Found = list[dict[str, Any]]
 """Results of one method, one for each seed."""
 NAMES = (
-    *("recurrence", "again or unsound", "steers to finish", "broken per 100 tokens", "Δ log π(chosen)"),
-    *("drift on answers", "sound", "distinct 3-grams", "tokens"),
+    *("recurrence", "again or unsound", "steers to finish", "… repetitive texts charged", "broken per 100 tokens"),
+    *("Δ log π(chosen)", "drift on answers", "sound", "distinct 3-grams", "tokens"),
 )
 """Heads of what `measures` gives."""
 COSTS = ("drift where let stand", "on answers", "on prose", "own samples: ended", "distinct 3-grams", "tokens")
@@ -46,6 +47,7 @@ def measures(found: Found, who: str, recurrence: Difference | None) -> list[str]
         percent(recurrence),
         percent(over_seeds(by_fork(found, who, "flawed"))),
         plain(over_seeds(_by_task(found))),
+        plain(over_seeds(_by_task(found, DISTINCT))),
         f"{mean(lambda f: f['unsteered']['broken_per_100_tokens']):.2f}",
         "" if None in change else f"{np.mean([c['mean'] for c in change]):+.2f}",
         f"{mean(lambda f: f['metrics']['drift/kl_answers'][who]['mean']):.4f}",
@@ -77,11 +79,14 @@ def by_text(found: Found, read: Callable[[dict[str, Any]], float]) -> list[dict[
     return [{t["prompt"]: (t["prompt"], float(read(t))) for t in f["unsteered"]["texts"]} for f in found]
 
 
-def _by_task(found: Found) -> list[dict[str, tuple[str, float]]]:
-    """For each seed: prompt of a task -> (prompt, steers charged)."""
-    return [
-        {t["prompt"]: (t["prompt"], float(t["charged"])) for t in f["effort"]["tasks"]} for f in found if "effort" in f
-    ]
+def _by_task(found: Found, distinct: float = 0.0) -> list[dict[str, tuple[str, float]]]:
+    """For each seed: prompt of a task -> (prompt, steers charged); the cap where fewer 3-grams are distinct."""
+
+    def charged(task: dict[str, Any], cap: int) -> float:
+        return float(task["charged"] if task["distinct_3"] >= distinct else cap)
+
+    efforts = [f["effort"] for f in found if "effort" in f]
+    return [{t["prompt"]: (t["prompt"], charged(t, e["cap"])) for t in e["tasks"]} for e in efforts]
 
 
 def by_fork(

@@ -22,8 +22,10 @@ _ENOUGH = 30
 _LEGEND = """How to read them:
 
 - *recurrence*: share of samples at held-out forks that make the corrected error again; *again or unsound*: or are no
-  sound text. *adoption* begins with the correction.
-- *steers to finish*: steers that an unseen task still needs until nothing is broken.
+  sound text.
+- *steers to finish*: steers that an unseen task still needs until nothing is broken; a text shorter than half the
+  base's is charged the cap, and in the column beside it one that repeats itself as well (fewer than half of its 3-grams
+  differ).
 - *broken per 100 tokens*, *distinct 3-grams* and *tokens* are of unseen tasks that nobody steers.
 - *Δ log π(chosen)*: how much likelier the correction became, in nats. *drift*: KL from the base, in nats per token.
 - *minutes*: what the lesson would have cost a person. Intervals are 95%, prompts drawn as clusters and seeds inside
