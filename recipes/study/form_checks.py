@@ -12,6 +12,7 @@ WORN = {
     *("can", "also", "help", "helps", "start", "use", "using", "try", "ensure", "different"),
     *("consider", "various", "provide", "overall"),
 }
+UNADDRESSED = {"young", "younger", "youngest", "youngster", "youngsters", "youth", "youths", "youthful"}
 PAIRS = {("make", "sure"), ("such", "as")}
 
 
@@ -76,6 +77,12 @@ def short_words(text: str) -> Counter[str]:
     return +Counter({"worn word": sum(word in WORN for word in said) + pairs})
 
 
+def impersonal(text: str) -> Counter[str]:
+    """Words that address the reader, however they are joined to the next."""
+    said = plain(text.replace("'", " ").replace("’", " ").replace("_", " "))
+    return +Counter({"address": sum(word.startswith("you") and word not in UNADDRESSED for word in said)})
+
+
 def sums(text: str) -> Counter[str]:
     """Equations `a + b = c` of whole numbers that are false."""
     found: Counter[str] = Counter()
@@ -102,6 +109,10 @@ def lower_case_fires(text: str, start: int) -> bool:
 
 def short_words_fires(text: str, start: int) -> bool:
     return _more(short_words, text, start)
+
+
+def impersonal_fires(text: str, start: int) -> bool:
+    return _more(impersonal, text, start)
 
 
 def sums_fires(text: str, start: int) -> bool:
