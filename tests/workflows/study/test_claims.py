@@ -1,6 +1,7 @@
 """What counts as a win and which target is kept is decided by rules, from results that are written out here."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,11 +63,26 @@ def test_the_primary_comparison_and_the_targets(study):
     assert against[4].startswith("-30%")  # three quarters of 0.2 - 0.6
     assert against[5].startswith("-15%")
     assert against[-1] == "lower on both"
-    assert row(said, "dpo_prefix")[-1] == "**higher on one**"  # it makes no error again, for it says nothing
+    assert (
+        row(said, "dpo_prefix")[-1] == "lower on one, **higher on one**"
+    )  # it makes no error again, for it says nothing
     assert row(said, "own session", "sft_full")[-1] == "not run"
     assert row(said, "drift on answers")[1:] == ["0.0050", "0", "at most 0.01", "kept"]
     assert row(said, "broken rules")[1:3] == ["0.00 [0.00, 0.00]", "8.00 [8.00, 8.00]"]
     assert [row(said, name)[-1] for name in ("broken rules", "distinct", "tokens of a text")] == ["kept"] * 3
+
+
+def test_the_method_of_the_package_is_compared_behind_ours(study):
+    study = replace(study, methods={**study.methods, "fork": {"loss_type": "fork"}})
+    keep(study, Cell("headline", "t", "base", 0, 0), result(again=0.9, flawed=0.9, broken=4))
+    keep(study, Cell("headline", "t", "ours", 100, 0), result(again=0.4, flawed=0.4, broken=2))
+    keep(study, Cell("headline", "t", "fork", 100, 0), result(again=0.2, flawed=0.2, broken=0))
+    said = claims(study)
+    (at,) = (n for n, part in enumerate(said) if part.startswith("## The same for `fork`"))
+    assert row(said[:at], "same session", "fork")[-1] == "**higher on both**"
+    assert row(said[at:], "same session", "ours")[-1] == "lower on both"
+    assert row(said[:at], "broken rules")[-1] == "**missed**"
+    assert row(said[at:], "broken rules")[-1] == "kept"
 
 
 def test_a_target_that_is_missed_is_said_to_be(study):
@@ -103,8 +119,8 @@ def test_ninety_per_cent_less_of_three_per_hundred_tokens(study):
         ((-0.3, -0.1), (-0.3, -0.1), "lower on both"),
         ((-0.3, 0.1), (-0.3, -0.1), "lower on one"),
         ((-0.3, 0.1), (-0.1, 0.1), "no difference"),
-        ((0.1, 0.3), (0.1, 0.2), "**higher**"),
-        ((-0.3, -0.1), (0.1, 0.2), "**higher on one**"),
+        ((0.1, 0.3), (0.1, 0.2), "**higher on both**"),
+        ((-0.3, -0.1), (0.1, 0.2), "lower on one, **higher on one**"),
     ],
 )
 def test_verdicts(recurrence, flawed, said):

@@ -17,6 +17,8 @@ DRIFT = 0.01
 """Nats per token on answers to unrelated prompts."""
 BROKEN = 0.1
 """Of the base's broken rules per 100 tokens that may be left."""
+FORK = "fork"
+"""The method that the package trains with where nothing else is asked."""
 WITHIN = 0.05
 """By which share of the base's distinct 3-grams and lengths may differ."""
 
@@ -37,25 +39,33 @@ def against(ours: Found, theirs: Found) -> list[Difference | None]:
 def claims(study: Study) -> list[str]:
     """Both tables; empty before ours and a baseline ran."""
     steers = study.steers[0]
-    return [*_comparisons(study, steers), *_targets(study, study.headline[0], steers)]
+    said = []
+    heads = {OURS: f"## The primary comparison, {steers} steers"}
+    if FORK in study.methods:
+        heads[FORK] = f"## The same for `{FORK}`, which the package trains with by default; no claim hangs on it"
+    for one, head in heads.items():
+        compared = _comparisons(study, steers, one)
+        said += [*([head, *compared] if compared else []), *_targets(study, study.headline[0], steers, one)]
+    return said
 
 
 def verdict(recurrence: Difference | None, flawed: Difference | None) -> str:
     """Lower on both is a win; no difference is less than the interval."""
     if recurrence is None or flawed is None:
         return "not run"
-    if recurrence.high < 0 and flawed.high < 0:
-        return "lower on both"
-    if recurrence.low > 0 or flawed.low > 0:
-        return "**higher**" if recurrence.low > 0 and flawed.low > 0 else "**higher on one**"
-    return "lower on one" if recurrence.high < 0 or flawed.high < 0 else "no difference"
+    lower, higher = (sum(found) for found in zip(*((d.high < 0, d.low > 0) for d in (recurrence, flawed)), strict=True))
+    words = ("", " on one", " on both")
+    said = [f"lower{words[lower]}"] if lower else []
+    said += [f"**higher{words[higher]}**"] if higher else []
+    return ", ".join(said) or "no difference"
 
 
-def _comparisons(study: Study, steers: int) -> list[str]:
+def _comparisons(study: Study, steers: int, one: str) -> list[str]:
+    """One method against each other; empty where nothing can be compared."""
     rows = []
-    arms = [("same", m) for m in study.methods if m != OURS] + [("own", m) for m in WHOLE if m in study.methods]
+    arms = [("same", m) for m in study.methods if m != one] + [("own", m) for m in WHOLE if m in study.methods]
     for task in study.headline:
-        ours = of_seeds(study, task, OURS, steers)
+        ours = of_seeds(study, task, one, steers)
         for arm, method in arms:
             theirs = of_seeds(study, task, method, steers, arm)
             both = against(ours, theirs)
@@ -63,12 +73,12 @@ def _comparisons(study: Study, steers: int) -> list[str]:
             rows.append([task, f"{arm} session", method, seeds, *(percent(d, "+") for d in both), verdict(*both)])
     if all(row[-1] == "not run" for row in rows):
         return []
-    head = ["task", "arm", "against", "seeds", "ours − it, recurrence", "ours − it, again or unsound", "ours is"]
-    return [f"## The primary comparison, {steers} steers", table(head, rows)]
+    head = ["task", "arm", "against", "seeds", f"{one} − it, recurrence", f"{one} − it, again or unsound", f"{one} is"]
+    return [table(head, rows)]
 
 
-def _targets(study: Study, task: str, steers: int) -> list[str]:
-    ours, base = of_seeds(study, task, OURS, steers), study.result(Cell("headline", task, "base", 0, 0))
+def _targets(study: Study, task: str, steers: int, one: str) -> list[str]:
+    ours, base = of_seeds(study, task, one, steers), study.result(Cell("headline", task, "base", 0, 0))
     if not ours or base is None:
         return []
     drift = max(f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in ours)
@@ -84,9 +94,9 @@ def _targets(study: Study, task: str, steers: int) -> list[str]:
         if now and then:
             kept = abs(now.mean - then.mean) <= WITHIN * then.mean
             rows.append([name, plain(now), plain(then), f"within {WITHIN:.0%}", _kept(kept)])
-    parts = [f"## Targets: {task}, {steers} steers", table(["", "ours", "base", "target", ""], rows)]
+    parts = [f"### Targets: {task}, {steers} steers, {one}", table(["", one, "base", "target", ""], rows)]
     often = base.get("answers", {}).get("broken_per_100_tokens", 0.0)
-    if often:
+    if often and one == OURS:
         least = f"{least_drift(often, BROKEN):.4f} nats per token"
         parts.append(
             f"In its answers to unrelated prompts the base breaks these rules too, {often:.2f} times per 100 tokens. A "
