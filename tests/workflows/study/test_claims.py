@@ -63,9 +63,7 @@ def test_the_primary_comparison_and_the_targets(study):
     assert against[4].startswith("-30%")  # three quarters of 0.2 - 0.6
     assert against[5].startswith("-15%")
     assert against[-1] == "lower on both"
-    assert (
-        row(said, "dpo_prefix")[-1] == "lower on one, **higher on one**"
-    )  # it makes no error again, for it says nothing
+    assert row(said, "dpo_prefix")[-1] == "lower on one, **higher on one**"  # says nothing
     assert row(said, "own session", "sft_full")[-1] == "not run"
     assert row(said, "drift on answers")[1:] == ["0.0050", "0", "at most 0.01", "kept"]
     assert row(said, "broken rules")[1:3] == ["0.00 [0.00, 0.00]", "8.00 [8.00, 8.00]"]
