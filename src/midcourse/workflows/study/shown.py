@@ -125,28 +125,33 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def dot(found: Found, who: str = "steered") -> dict[str, float]:
-    """Where a method stands in `dots`, with the interval of its recurrence."""
-    again = over_seeds(by_fork(found, who))
-    drift = float(np.mean([f["metrics"]["drift/kl_answers"][who]["mean"] for f in found]))
-    return {} if again is None else {"recurrence": again.mean, "low": again.low, "high": again.high, "drift": drift}
+    """Where a method stands in `dots`, with intervals."""
+    at = {"drift": float(np.mean([f["metrics"]["drift/kl_answers"][who]["mean"] for f in found]))}
+    for name in ("recurrence", "flawed"):
+        share = over_seeds(by_fork(found, who, name))
+        if share is not None:
+            at |= {name: share.mean, f"{name} low": share.low, f"{name} high": share.high}
+    return at
 
 
 def dots(folder: Path, name: str, values: Sequence[Mapping[str, Any]]) -> str:
-    """Recurrence against drift, one dot a method with its 95% interval; the Markdown that shows the picture."""
+    """Recurrence, and again or unsound, against drift: one dot a method with its 95% interval. A model that is
+    destroyed is low on the left and high on the right. Returns the Markdown that shows the picture."""
     if not values:
         return ""
     import altair as alt
 
-    y = alt.Y("recurrence:Q", title="recurrence", axis=alt.Axis(format="%"), scale=alt.Scale(domainMin=0))
-    wide = 1.25 * max(v["drift"] for v in values) or 1.0  # so that the last name has room
-    scale = alt.Scale(domain=[0, wide], nice=False)
-    chart = alt.Chart(alt.Data(values=list(values))).encode(
-        x=alt.X("drift:Q", title="drift on answers, nats per token", scale=scale), y=y
-    )
-    bars = chart.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
-    words = chart.mark_text(align="left", dx=7).encode(text="method:N")
-    (bars + chart.mark_circle(size=60) + words).properties(width=560, height=320).save(folder / f"{name}.svg")
-    return f"![Recurrence against drift]({name}.svg)"
+    wide = 1.3 * max(v["drift"] for v in values) or 1.0  # so that the last name has room
+    x = alt.X("drift:Q", title="drift on answers, nats per token", scale=alt.Scale(domain=[0, wide], nice=False))
+    panels = []
+    for measure, title in (("recurrence", "the error is made again"), ("flawed", "made again, or no sound text")):
+        y = alt.Y(f"{measure}:Q", title=title, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
+        chart = alt.Chart(alt.Data(values=list(values))).encode(x=x, y=y)
+        bars = chart.mark_rule(opacity=0.5).encode(y=f"{measure} low:Q", y2=f"{measure} high:Q")
+        words = chart.mark_text(align="left", dx=7).encode(text="method:N")
+        panels.append((bars + chart.mark_circle(size=60) + words).properties(width=330, height=300))
+    alt.hconcat(*panels).save(folder / f"{name}.svg")
+    return f"![Recurrence, and again or unsound, against drift]({name}.svg)"
 
 
 def curves(folder: Path, name: str, values: Sequence[Mapping[str, Any]]) -> str:
