@@ -58,8 +58,8 @@ def over_seeds(
     low, high = np.quantile(means, [0.025, 0.975])
     mean = ours.mean() - (0.0 if theirs is None else theirs.mean())
     # Two processors add in different orders; what stands on a page shall not depend on which one made it.
-    shown = (round(float(value), 9) for value in (mean, low, high))
-    return Difference(*shown, len(prompts), len(runs))
+    at, least, most = (round(float(value), 9) for value in (mean, low, high))
+    return Difference(at, least, most, len(prompts), len(runs))
 
 
 def _drawn_seeds(runs: np.ndarray, resamples: int, dice: np.random.Generator) -> np.ndarray:
