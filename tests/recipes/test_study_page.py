@@ -1,7 +1,8 @@
 """The page of the study is made from the results that are committed, and from them alone."""
 
+import contextlib
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -28,8 +29,11 @@ def test_the_protocol_names_every_method_and_task_that_is_run():
         assert f"`{name}`" in protocol
 
 
-def test_what_is_left_is_said_before_anything_runs():
-    run = [sys.executable, str(ROOT / "recipes" / "study" / "run.py"), "--dry_run"]
-    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+def test_what_is_left_is_said_before_anything_runs(monkeypatch, capsys):
+    run = str(ROOT / "recipes" / "study" / "run.py")
+    monkeypatch.setattr(sys, "argv", [run, "--dry_run"])
+    with contextlib.suppress(SystemExit):
+        runpy.run_path(run, run_name="__main__")
+    said = capsys.readouterr().out
     cells = re.findall(r"^  .+\.json$", said, re.MULTILINE)
     assert said.startswith(f"{len(cells)} cells left") or not cells
