@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from midcourse.workflows.study import Study, write_tables
+from midcourse.workflows.study.queue import left, said_estimate
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "study"
@@ -36,4 +37,6 @@ def test_what_is_left_is_said_before_anything_runs(monkeypatch, capsys):
         runpy.run_path(run, run_name="__main__")
     said = capsys.readouterr().out
     cells = re.findall(r"^  .+\.json$", said, re.MULTILINE)
-    assert said.startswith(f"{len(cells)} cells left") or not cells
+    study = Study.load(ROOT / "recipes" / "study" / "study.yaml", ROOT / "benchmarks" / "results" / "study")
+    assert len(cells) == len(left(study))
+    assert said.startswith(said_estimate(study, left(study)))
