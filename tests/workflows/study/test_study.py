@@ -61,6 +61,13 @@ def test_the_order_is_headline_then_own_session(study):
     assert "9 cells left" in said_estimate(study, left(study))
 
 
+def test_what_names_no_cell_is_no_empty_study(study):
+    assert {c.stage for c in left(study, ["own"])} == {"own"}
+    assert [c.method for c in left(study, ["task/base"])] == ["base"]
+    with pytest.raises(InputError, match=r"--only tusk: no cell is called so. The stages are headline, own; a path"):
+        left(study, ["own", "tusk"])
+
+
 def test_a_study_runs_stops_goes_on_and_is_shown(study, folder, tmp_path, monkeypatch):
     said = []
     run = queue_module.run_cell

@@ -28,9 +28,17 @@ GUESS = {"base": 120.0, "other": 240.0}
 
 
 def left(study: Study, only: Iterable[str] = ()) -> list[Cell]:
-    """Cells without a result, in order; `only` keeps those whose path holds one of these texts."""
-    wanted = list(only)
-    cells = {c.path: c for c in study.cells() if not wanted or any(w in str(c.path) or w == c.stage for w in wanted)}
+    """Cells without a result, in order; `only` keeps those whose path holds one of these texts.
+
+    Raises:
+        InputError: A text in `only` stands in no cell's path and is no stage.
+    """
+    wanted, every = list(only), list(study.cells())
+    for name in wanted:
+        if not any(name in str(c.path) or name == c.stage for c in every):
+            stages, last = ", ".join(dict.fromkeys(c.stage for c in every)), every[-1].path
+            raise InputError(f"--only {name}: no cell is called so. The stages are {stages}; a path is such as {last}")
+    cells = {c.path: c for c in every if not wanted or any(w in str(c.path) or w == c.stage for w in wanted)}
     for cell in cells.values():
         study.check(cell)
     return [c for path, c in cells.items() if not (study.results / path).is_file()]
