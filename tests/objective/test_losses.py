@@ -108,6 +108,13 @@ BY_HAND = [
         {"beta": 0.4, "decay": 1.0, "label_smoothing": 0.1},
         -0.9 * log_sigmoid(0.8) - 0.1 * log_sigmoid(-0.8),
     ),
+    (
+        "fork",
+        {"beta": 0.4, "decay": 0.9, "surprise": 2.0},
+        -log_sigmoid(
+            0.4 * ((1 - math.exp(-1.5)) ** 2 * 0.5 + 0.9 * (1 - math.exp(-2.5)) ** 2 * 0.5 + math.exp(-2) ** 2 * 1)
+        ),
+    ),
     ("listwise", {"beta": 0.4, "decay": 0.9}, -log_sigmoid(0.4 * (0.95 + 1))),
     (
         "per_token",

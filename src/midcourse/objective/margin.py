@@ -13,14 +13,19 @@ __all__ = ["displaced", "localized_sums", "sigmoid_cost"]
 def localized_sums(x: PairLogps, s: LossSettings) -> tuple[Tensor, Tensor]:
     """(S⁺, S⁻), each [P]: sums of ρ that fade with the distance from the fork, rejected tokens masked.
 
-    S⁺ = Σ_j g_j ρ(c_j) and S⁻ = Σ_j g_j d_j ρ(r_j), with g_1 = `first_token_weight` and g_j = γ^(j−1) after it.
+    S⁺ = Σ_j g_j ρ(c_j) and S⁻ = Σ_j g_j d_j ρ(r_j), with g_1 = `first_token_weight` and g_j = γ^(j−1) after it. With
+    η = `surprise` above 0 a token also weighs as much as the reference was wrong about it: (1 − π_ref(c_j))^η and
+    π_ref(r_j)^η, the factor of the focal loss (Lin et al. 2017, arXiv:1708.02002) with the reference in it.
     """
 
     def g(step: Tensor) -> Tensor:
         return torch.where(step == 0, s.first_token_weight, s.decay**step)
 
-    plus = x.per_pair(chosen=g(x.chosen_step) * x.moved_chosen)
-    return plus, x.per_pair(rejected=g(x.rejected_step) * x.rejected_mask * x.moved_rejected)
+    plus, minus = g(x.chosen_step), g(x.rejected_step) * x.rejected_mask
+    if s.surprise:
+        plus = plus * (1 - x.ref_chosen.exp()).clamp(min=0) ** s.surprise
+        minus = minus * (s.surprise * x.ref_rejected).exp()
+    return x.per_pair(chosen=plus * x.moved_chosen), x.per_pair(rejected=minus * x.moved_rejected)
 
 
 def displaced(plus: Tensor, s: LossSettings) -> Tensor:

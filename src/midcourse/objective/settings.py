@@ -12,6 +12,7 @@ class LossSettings:
     beta: float = 0.4
     decay: float = 0.95
     first_token_weight: float = 1.0
+    surprise: float = 0.0
     label_smoothing: float = 0.0
     displacement_guard: float = 0.0
     sft_weight: float = 0.0

@@ -15,10 +15,10 @@ from midcourse.tree.options import TreeOptions
 __all__ = ["SteerConfig"]
 
 _NUMBERS = (
-    *("beta", "decay", "first_token_weight", "label_smoothing", "displacement_guard", "simpo_gamma", "segment_weight"),
-    *("window", "rejected_window", "sft_weight", "retain_weight", "retain_margin", "retain_top_k", "text_weight"),
-    *("resumed_tokens", "max_drift", "drift_looks", "max_tokens", "logits_memory", "lora_r", "lora_alpha"),
-    *("held_tokens", "learning_rate", "num_train_epochs"),
+    *("beta", "decay", "first_token_weight", "surprise", "label_smoothing", "displacement_guard", "simpo_gamma"),
+    *("segment_weight", "window", "rejected_window", "sft_weight", "retain_weight", "retain_margin", "retain_top_k"),
+    *("text_weight", "resumed_tokens", "max_drift", "drift_looks", "max_tokens", "logits_memory"),
+    *("lora_r", "lora_alpha", "held_tokens", "learning_rate", "num_train_epochs"),
 )
 _BY_LOSS = ("beta", "decay", "retain_weight", "label_smoothing", "displacement_guard")
 """Left open (None), these are what the loss's source uses: see docs/losses.md."""
@@ -41,6 +41,11 @@ class SteerConfig(TrainingArguments):
     beta: float | None = _setting(None, "β: how sharply chosen is told from rejected, as in DPO.", shown="by loss: 0.4")
     decay: float | None = _setting(None, "γ: weight of each further token after the fork.", shown="by loss: 0.95")
     first_token_weight: float = _setting(1.0, "Weight of the first token after the fork, beside γ for those after it.")
+    surprise: float = _setting(
+        0.0,
+        "η: a token counts as much as the base was wrong about it, (1 − π_ref)^η of a chosen and π_ref^η of a rejected "
+        "one. 0: all count alike.",
+    )
     label_smoothing: float | None = _setting(
         None,
         "ε: share of pairs taken to be the wrong way round, as in conservative DPO.",
@@ -199,6 +204,7 @@ class SteerConfig(TrainingArguments):
             "beta": (settings.beta > 0, "above 0"),
             "decay": (0 < settings.decay <= 1, "above 0 and at most 1"),
             "first_token_weight": (self.first_token_weight >= 0, "at least 0"),
+            "surprise": (self.surprise >= 0, "at least 0"),
             "label_smoothing": (0 <= settings.label_smoothing < 0.5, "at least 0 and below 0.5"),
             "displacement_guard": (settings.displacement_guard >= 0, "at least 0"),
             "segment_weight": (self.segment_weight > 0, "above 0"),

@@ -39,6 +39,18 @@ def test_every_ablation_of_the_issue_is_there():
     assert any("wrong" in w.get("habits", "") for w in ways)
     assert {s["retain_source"] for s in settings if "retain_source" in s} == {"text", "none"}
     assert any(s.get("forward_path") == "detached" for s in settings)
+    changed = {name for settings in study.ablations.values() for name in settings}
+    assert changed >= {"retain_weight", "max_drift", "sft_weight", "window", "decay", "first_token_weight", "beta"}
+    assert changed >= {"mask_rejected", "displacement_guard", "surprise", "resumed_tokens", "weigh_by"}
+
+
+def test_ablations_begin_with_what_the_package_does_by_default():
+    from midcourse.train import SteerConfig
+
+    study = shipped()
+    usual = SteerConfig(output_dir="unused", use_cpu=True)
+    assert study.settings(study.ablated)["loss_type"] == usual.loss_type
+    assert {c.method for c in study.cells() if c.stage == "ablation"} == {study.ablated}
 
 
 def test_settings_are_those_that_training_knows():
@@ -76,6 +88,7 @@ def test_more_prompts_are_nobodys_test():
         ("variations: {a: {window: 3}}", "takes `texts` and `settings`"),
         ("variations: {a: {texts: late}}", "expected ways such as"),
         ("further: none.jsonl", "holds no such file"),
+        ("ablated: best", "`ablated` is 'best'; expected one of"),
         ("imported: {methods: [ours, best]}", "names the method 'best'"),
         ("imported: {corpus: {}}", "takes steers, methods, corpora and ablations"),
     ],

@@ -56,7 +56,7 @@ def study(tmp_path):
     imported = {"steers": 300, "methods": ["ours", "sft_full"], "corpora": {"c": {"folds": 2}, "d": {}}}
     return Study(
         tmp_path, tmp_path / "results", ("task",), seeds=(0,), more_seeds=(), steers=(100,), extra_steers=(10,),
-        in_prompt=8, variations={"late": {"texts": {"habits": "late=4"}}}, imported=imported,
+        in_prompt=8, ablated="fork", variations={"late": {"texts": {"habits": "late=4"}}}, imported=imported,
     )  # fmt: skip
 
 
@@ -90,10 +90,15 @@ def test_more_methods_numbers_of_steers_and_variations_are_shown(study):
     for steers in (10, 100):
         keep(study, Cell("headline", "task", "ours", steers, 0), found(forks))
     keep(study, Cell("exploratory", "task", "in_prompt", 100, 0), found(forks, recurrence=0.1))
-    keep(study, Cell("ablation", "task", "ours", 100, 0, label="late"), found(forks))
+    keep(study, Cell("headline", "task", "fork", 100, 0), found(forks))
+    again = [fork(n, n, 1.0, 1.0 if n else -1.0) for n in range(4)]
+    keep(study, Cell("ablation", "task", "fork", 100, 0, label="late"), found(again))
     page = write_tables(study, study.results).read_text()
     assert "| in_prompt | 0%" in page
-    assert "| late | 0%" in page
+    assert "it − fork, recurrence" in page
+    late = next(line for line in page.splitlines() if line.startswith("| late |"))
+    assert late.split(" | ")[-1].startswith("+75% [")
+    assert "| nothing (fork, seed 0) |" in page
     assert "| recurrence | 10 steers | 100 steers |" in page
     assert (study.results / "task-steers.svg").is_file()
     assert re.search(r"- `same/task`: .*\bsft_full-10-0\b", page)

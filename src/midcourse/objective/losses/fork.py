@@ -10,7 +10,7 @@ from midcourse.objective.settings import LossSettings
 
 @pair_loss(
     "fork",
-    settings=("beta", "decay", "first_token_weight", "displacement_guard", "label_smoothing"),
+    settings=("beta", "decay", "first_token_weight", "surprise", "displacement_guard", "label_smoothing"),
     source="The contrast is that of DPO (arXiv:2305.18290) on the tokens after the fork; masking only the rejected "
     "side follows Target-DPO (arXiv:2503.02783) and cDPO (arXiv:2411.19943), the decay D2PO (arXiv:2502.14340).",
     when="The default, for steers. The retain term, on by default here, holds the model where it was let stand.",

@@ -11,7 +11,7 @@ from midcourse.objective.settings import LossSettings
 
 @pair_loss(
     "listwise",
-    settings=("beta", "decay", "first_token_weight", "displacement_guard"),
+    settings=("beta", "decay", "first_token_weight", "surprise", "displacement_guard"),
     source="The softmax form of DPO with several rejected (S-DPO, arXiv:2406.09215), on the localized sums of `fork`.",
     when="Several texts were turned down at one fork. The one still likeliest gets most of the push, where the "
     "pairwise losses push each alike. With one rejected it is `fork`.",

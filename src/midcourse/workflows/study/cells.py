@@ -7,6 +7,7 @@ baseline is best) is worked out from the results by a rule that is fixed too. It
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ DRIFT_BOUND = 0.02
 """Mean nats per token on answers to unrelated prompts that a trial may cost: twice what the study sets out to keep."""
 _KNOWN = {"model", "dtype", "headline", "development", "exploratory", "methods", "trials", "common", "steers", "seeds"}
 _KNOWN |= {"more_seeds", "dev_steers", "ablations", "extra_methods", "extra_steers", "forks", "samples", "effort_tasks"}
-_KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported"}
+_KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported", "ablated"}
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,17 @@ class Study:
     more_seeds: tuple[int, ...] = (3, 4)
     """For ours and the best baseline."""
     dev_steers: int = 60
+    ablated: str = OURS
+    """The method that ablations and variations begin with."""
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Label -> settings changed from ours, on the first headline task."""
+    """Label -> settings changed from it, on the first headline task."""
     extra_methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     extra_steers: tuple[int, ...] = ()
     forks: int = 40
     samples: int = 8
     effort_tasks: int = 20
     variations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Label -> `texts` (see `ways.WAYS`) and `settings` changed from ours, on the first headline task."""
+    """Label -> `texts` (see `ways.WAYS`) and `settings` changed from it, on the first headline task."""
     in_prompt: int | None = None
     """So many steers in the prompt, on the headline tasks; None: not run."""
     further_steers: tuple[int, ...] = ()
@@ -66,7 +69,7 @@ class Study:
     """File of prompts whose texts these need."""
     imported: Mapping[str, Any] = field(default_factory=dict)
     """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds; by corpus
-    `ablations` of ours."""
+    `ablations`."""
 
     @classmethod
     def load(cls, path: str | Path, results: str | Path) -> "Study":
@@ -89,6 +92,8 @@ class Study:
         study = cls(Path(path).parent, Path(results), **{**value, **lists})
         if OURS not in study.methods:
             raise InputError(f"{path}: `methods` must have {OURS!r}, which all are compared with")
+        if study.ablated not in study.methods:
+            raise InputError(f"{path}: `ablated` is {study.ablated!r}; expected one of {', '.join(study.methods)}")
         counts = {m: len(list(study.grid(m))) for m in study.trials}
         if len(set(counts.values())) > 1:
             raise InputError(f"{path}: every method must have as many trials as the others, got {counts}")
@@ -103,10 +108,7 @@ class Study:
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """What a cell found, None where it was not run."""
         path = self.results / cell.path
-        if not path.is_file():
-            return None
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
 
     def check(self, cell: Cell) -> None:
         """Refuse a result that stands where a cell's would and was made with other settings or by another model.
@@ -199,8 +201,8 @@ class Study:
 
     def _ablation_cells(self, steers: int) -> Iterator[Cell]:
         for label, changed in self.ablations.items():
-            settings = {**self.settings(OURS), **changed}
-            yield Cell("ablation", self.headline[0], OURS, steers, 0, settings=settings, label=label)
+            settings = {**self.settings(self.ablated), **changed}
+            yield Cell("ablation", self.headline[0], self.ablated, steers, 0, settings=settings, label=label)
 
     def _exploratory_cells(self, steers: int) -> Iterator[Cell]:
         for task, method in product(self.headline, self.extra_methods):
@@ -211,6 +213,13 @@ class Study:
                 yield Cell("exploratory", task, method, steers, 0, settings=self.settings(method))
         for task, method, more in product(self.headline, self.methods, self.extra_steers):
             yield Cell("exploratory", task, method, more, 0, settings=self.settings(method))
+
+
+@lru_cache(maxsize=64)  # more than all trials, which every cell's settings ask for
+def _read(path: Path, changed: int) -> dict[str, Any]:
+    """A result as it was written at that time."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def rank(trial: Sequence[Mapping[str, Any]]) -> tuple[bool, float]:
@@ -243,7 +252,7 @@ def _check_later(value: Mapping[str, Any], path: Path) -> None:
     if not isinstance(imported, dict) or set(imported) - {"steers", "methods", "corpora", "ablations"}:
         raise InputError(f"{path}: `imported` takes steers, methods, corpora and ablations, got {imported!r}")
     if unknown := set(imported.get("ablations", ())) - set(imported.get("corpora", ())):
-        raise InputError(f"{path}: `imported` changes ours on {min(unknown, key=str)!r}, which is none of its corpora")
+        raise InputError(f"{path}: `imported` has ablations on {min(unknown, key=str)!r}, which is none of its corpora")
     known = {**(value.get("methods") or METHODS), **(value.get("extra_methods") or {})}
     if unknown := set(imported.get("methods", ())) - set(known):
         raise InputError(f"{path}: `imported` names the method {min(unknown, key=str)!r}; known are {', '.join(known)}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING
 
-from midcourse.workflows.study.cell import IN_PROMPT, OURS, Cell
+from midcourse.workflows.study.cell import IN_PROMPT, Cell
 
 if TYPE_CHECKING:
     from midcourse.workflows.study.cells import Study
@@ -38,11 +38,11 @@ def in_prompt_cells(study: "Study", steers: int) -> Iterator[Cell]:
 
 
 def variation_cells(study: "Study", steers: int) -> Iterator[Cell]:
-    """Ours on texts that were made in another way."""
+    """The ablated method on texts that were made in another way."""
     for label, changed in study.variations.items():
-        settings = {**study.settings(OURS), **changed.get("settings", {})}
+        settings = {**study.settings(study.ablated), **changed.get("settings", {})}
         texts = changed.get("texts", {})
-        yield Cell("ablation", study.headline[0], OURS, steers, 0, settings=settings, label=label, texts=texts)
+        yield Cell("ablation", study.headline[0], study.ablated, steers, 0, settings=settings, label=label, texts=texts)
 
 
 def imported_cells(study: "Study") -> Iterator[Cell]:
@@ -55,5 +55,5 @@ def imported_cells(study: "Study") -> Iterator[Cell]:
             yield Cell("imported", name, method, int(given.get("steers", 100)), fold, settings=settings)
     for name, changes in given.get("ablations", {}).items():
         for label, changed in changes.items():
-            settings = {**study.settings(OURS), **changed}
-            yield Cell("imported", name, OURS, int(given.get("steers", 100)), 0, settings=settings, label=label)
+            settings = {**study.settings(study.ablated), **changed}
+            yield Cell("imported", name, study.ablated, int(given.get("steers", 100)), 0, settings=settings, label=label)

@@ -75,8 +75,8 @@ def imported(study: Study) -> list[str]:
             for method in given.get("methods", study.methods)
         }
         for label in given.get("ablations", {}).get(name, {}):
-            cell = Cell("imported", name, OURS, int(given.get("steers", 100)), 0, label=label)
-            runs[f"{OURS}, {label}"] = [f for f in [study.result(cell)] if f is not None]
+            cell = Cell("imported", name, study.ablated, int(given.get("steers", 100)), 0, label=label)
+            runs[f"{study.ablated}, {label}"] = [f for f in [study.result(cell)] if f is not None]
         if any(runs.values()):
             steers = int(given.get("steers", 100))
             parts.append(f"## Real corrections: {name}, {steers} steers to learn from, one seed (exploratory)")

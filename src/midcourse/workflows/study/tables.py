@@ -107,14 +107,17 @@ def _signs(study: Study, task: str, steers: int) -> list[str]:
 
 def _ablations(study: Study) -> list[str]:
     steers, task = study.steers[0], study.headline[0]
-    ours = study.result(Cell("headline", task, OURS, steers, study.seeds[0]))
+    whole = study.result(Cell("headline", task, study.ablated, steers, study.seeds[0]))
     rows = []
     for label in (*study.ablations, *study.variations):
-        found = study.result(Cell("ablation", task, OURS, steers, 0, label=label))
+        found = study.result(Cell("ablation", task, study.ablated, steers, 0, label=label))
         if found is not None:
-            against = "" if ours is None else percent(over_seeds(by_fork([found]), by_fork([ours])), sign="+")
+            against = "" if whole is None else percent(over_seeds(by_fork([found]), by_fork([whole])), sign="+")
             rows.append([label, *measures([found], "steered", over_seeds(by_fork([found]))), against])
-    head = ["changed", *NAMES, "it − ours, recurrence"]
+    head = ["changed", *NAMES, f"it − {study.ablated}, recurrence"]
+    if rows and whole is not None:
+        own = measures([whole], "steered", over_seeds(by_fork([whole])))
+        rows.insert(0, [f"nothing ({study.ablated}, seed {study.seeds[0]})", *own, ""])
     return [f"## Ablations: {task}, {steers} steers, one seed (exploratory)", table(head, rows)] if rows else []
 
 
