@@ -149,6 +149,7 @@ def _only(store) -> str:
         return connection.execute(sa.select(exchange.c.client)).scalars().first()
 
 
+@pytest.mark.slow
 def test_killed_it_loses_nothing_that_was_committed(tmp_path):
     path = tmp_path / "a.db"
     with Store(path) as store, store.transaction() as connection:
