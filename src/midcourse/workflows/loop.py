@@ -7,24 +7,24 @@ a file when it is done, so a loop that was stopped goes on at the step it was in
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from midcourse.backends.protocol import Sampling
 from midcourse.drafts.simulate import CAREFUL, Habits
 from midcourse.errors import InputError
-from midcourse.evaluate.intervals import ENOUGH
 from midcourse.model import LoadedModel, load_model
 from midcourse.store import Store
 from midcourse.types import Trajectory
 from midcourse.workflows.effort import Efforts, measure_effort
 from midcourse.workflows.notes import write_note
 from midcourse.workflows.prompts import Asked
+from midcourse.workflows.rounds import Round, write_rounds
 from midcourse.workflows.simulating import Finished, Writer
 from midcourse.workflows.tasks import Task
 
-__all__ = ["Loop", "Round", "run_loop", "train_adapter"]
+__all__ = ["Loop", "run_loop", "train_adapter"]
 
 Say = Callable[[str], None]
 
@@ -62,19 +62,6 @@ class Loop:
         }
 
 
-@dataclass(frozen=True)
-class Round:
-    """What one round came to."""
-
-    number: int
-    """0 is the base."""
-    trained_on: int
-    """Steers so far."""
-    efforts: Efforts
-    paid: float
-    """Seconds a person would have paid for the steers so far."""
-
-
 def run_loop(loop: Loop, say: Say = lambda _: None) -> list[Round]:
     """Run all rounds, or what is left of them.
 
@@ -104,9 +91,10 @@ def run_loop(loop: Loop, say: Say = lambda _: None) -> list[Round]:
             efforts = _efforts(loop, number, adapter, test, found[0].efforts if found else None, say)
             texts = _until(store, number)
             found.append(Round(number, _steers(texts), efforts, _paid(texts)))
-            _write_table(loop, found)
+            write_rounds(loop.task, found, loop.output_dir)
             if loop.report and adapter is not None:
-                _report(loop, number, adapter, say)
+                found[-1] = replace(found[-1], report=_report(loop, number, adapter, say))
+                write_rounds(loop.task, found, loop.output_dir)
     return found
 
 
@@ -201,49 +189,20 @@ def _efforts(
     return efforts
 
 
-def _report(loop: Loop, number: int, adapter: Path, say: Say) -> None:
+def _report(loop: Loop, number: int, adapter: Path, say: Say) -> Path:
+    """Evaluate a round where that was not done; returns the folder of its report."""
     from midcourse.evaluate import Options, evaluate, write_report
 
     folder = loop.output_dir / f"round-{number}" / "report"
     if (folder / "eval.json").is_file():
-        return
+        return folder
     say(f"Round {number}: evaluating")
     with Store(loop.output_dir / "held_out.db", create=False) as kept:
         texts = list(kept.trajectories())
     options = Options(seed=loop.seed)
     results = evaluate(texts, loop.model, [adapter], options=options, checker=loop.task.checker, dtype=loop.dtype)
     write_report(results, folder)
-
-
-def _write_table(loop: Loop, found: list[Round]) -> None:
-    """`loop.md`: a line a round."""
-    base = found[0].efforts.mean().mean
-    lines = [
-        f"# {loop.task.name}: steers needed per unseen task",
-        "",
-        "| round | steers trained on | minutes paid | steers per task | against the base | finished | tokens |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for r in found:
-        mean, said = r.efforts.mean(), r.efforts.to_dict()
-        ratio = f"{base / mean.mean:.1f}x fewer" if mean.mean else "none needed"
-        cells = [
-            f"{r.number or 'base'}",
-            f"{r.trained_on if r.number else 0}",
-            f"{r.paid / 60 if r.number else 0:.0f}",
-            f"{mean.mean:.2f} [{mean.low:.2f}, {mean.high:.2f}]",
-            ratio if r.number else "",
-            f"{said['finished']:.0%}",
-            f"{said['tokens']:.0f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    tasks = found[0].efforts
-    lines += ["", f"{len(tasks.tasks)} unseen tasks; one that was not finished is charged {tasks.cap} steers."]
-    if len(tasks.tasks) < ENOUGH:
-        lines.append(f"Too few for a claim, which needs {ENOUGH}.")
-    if loop.task.counter is None:
-        lines.append("Judged by the rules that steered: the task names no `counter` of its own.")
-    (loop.output_dir / "loop.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
 
 
 def _steers(texts: list[Trajectory]) -> int:

@@ -47,13 +47,13 @@ def variation_cells(study: "Study", steers: int) -> Iterator[Cell]:
 
 def imported_cells(study: "Study") -> Iterator[Cell]:
     """Corrections that people made; where there are folds, each in the place of a seed."""
-    given = study.imported
+    given, usual = study.imported, study.ablated
+    steers = int(given.get("steers", 100))
     for name, corpus in given.get("corpora", {}).items():
         folds = range(corpus.get("folds") or 1)
         for fold, method in product(folds, given.get("methods", study.methods)):
-            settings = study.settings(method)
-            yield Cell("imported", name, method, int(given.get("steers", 100)), fold, settings=settings)
+            yield Cell("imported", name, method, steers, fold, settings=study.settings(method))
     for name, changes in given.get("ablations", {}).items():
         for label, changed in changes.items():
-            settings = {**study.settings(study.ablated), **changed}
-            yield Cell("imported", name, study.ablated, int(given.get("steers", 100)), 0, settings=settings, label=label)
+            settings = {**study.settings(usual), **changed}
+            yield Cell("imported", name, usual, steers, 0, settings=settings, label=label)
