@@ -2,7 +2,7 @@
 
 from midcourse.objective.pairs import PairLogps, Totals
 from midcourse.objective.registry import Loss, all_losses, find_loss, pair_loss
-from midcourse.objective.retain import topk_kl
+from midcourse.objective.retain import discounted, topk_kl
 from midcourse.objective.settings import LossSettings
 from midcourse.objective.step_loss import pair_values, step_loss
 
@@ -12,6 +12,7 @@ __all__ = [
     "PairLogps",
     "Totals",
     "all_losses",
+    "discounted",
     "find_loss",
     "pair_loss",
     "pair_values",

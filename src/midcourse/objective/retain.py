@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["topk_kl"]
+__all__ = ["discounted", "topk_kl"]
 
 
 def topk_kl(logits: Tensor, ids: Tensor, ref_logps: Tensor, ref_rest: Tensor) -> Tensor:
@@ -23,3 +23,22 @@ def topk_kl(logits: Tensor, ids: Tensor, ref_logps: Tensor, ref_rest: Tensor) ->
     logps = logits.gather(1, ids) - norm
     rest = torch.logsumexp(logits.scatter(1, ids, float("-inf")), dim=1) - norm[:, 0]
     return (ref_logps.exp() * (ref_logps - logps)).sum(1) + ref_rest.exp() * (ref_rest - rest)
+
+
+def discounted(ids: Tensor, ref_logps: Tensor, ref_rest: Tensor, discount: Tensor) -> tuple[Tensor, Tensor]:
+    """The reference with some tokens made less likely, and all others likelier in proportion.
+
+    q(v) = p(v)·e^{discount(v)} / Σ over the same; what lies outside the k likeliest is not discounted.
+
+    Args:
+        ids: [U, k] the reference's likeliest tokens.
+        ref_logps: [U, k] their log-probabilities.
+        ref_rest: [U] log of the remaining mass.
+        discount: [V] at most 0.
+
+    Returns:
+        `ref_logps` and `ref_rest` of q.
+    """
+    lowered = ref_logps + discount[ids]
+    norm = torch.logsumexp(torch.cat([lowered, ref_rest[:, None]], dim=1), dim=1)
+    return lowered - norm[:, None], ref_rest - norm

@@ -17,7 +17,7 @@ __all__ = ["SteerConfig"]
 _NUMBERS = (
     *("beta", "decay", "first_token_weight", "surprise", "label_smoothing", "displacement_guard", "simpo_gamma"),
     *("segment_weight", "window", "rejected_window", "sft_weight", "retain_weight", "retain_margin", "retain_top_k"),
-    *("text_weight", "resumed_tokens", "max_drift", "drift_looks", "max_tokens", "logits_memory"),
+    *("retain_discount", "text_weight", "resumed_tokens", "max_drift", "drift_looks", "max_tokens", "logits_memory"),
     *("lora_r", "lora_alpha", "held_tokens", "learning_rate", "num_train_epochs"),
 )
 _BY_LOSS = ("beta", "decay", "retain_weight", "label_smoothing", "displacement_guard")
@@ -103,6 +103,12 @@ class SteerConfig(TrainingArguments):
     )
     retain_margin: int = _setting(4, "Tokens before each fork that are not retained: people stop late.")
     retain_top_k: int = _setting(64, "Likeliest tokens of the reference kept for the retain term, at least 64.")
+    retain_discount: float = _setting(
+        0.0,
+        "δ: where the text was let stand, hold the model to a reference that says a token less by "
+        "δ·n⁻/(n⁻ + n⁺ + 1), n⁻ and n⁺ being how often it was turned down and let stand in the data. 0: hold it as it "
+        "was.",
+    )
     max_drift: float | None = _setting(
         None,
         "Adapt λ so that drift/kl_retained on the dev part stays below this many nats per token. It is looked at "
@@ -213,6 +219,7 @@ class SteerConfig(TrainingArguments):
             "resumed_tokens": (self.resumed_tokens >= 0, "at least 0"),
             "retain_top_k": (self.retain_top_k >= 64, "at least 64"),
             "retain_weight": (settings.retain_weight >= 0, "at least 0"),
+            "retain_discount": (0 <= self.retain_discount <= 1, "from 0 to 1"),
             "max_drift": (self.max_drift is None or self.max_drift > 0, "above 0, or left out"),
             "drift_looks": (self.drift_looks >= 0, "at least 0"),
             "logits_memory": (self.logits_memory >= 1, "at least 1"),

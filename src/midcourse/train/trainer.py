@@ -11,7 +11,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from midcourse.errors import InputError
-from midcourse.objective import LossSettings, Totals, find_loss, step_loss
+from midcourse.objective import LossSettings, Totals, discounted, find_loss, step_loss
 from midcourse.train import checkpoint, guards, output, sharded
 from midcourse.train.adapter import open_model, was_trained, with_lora
 from midcourse.train.batch import RowTensors, run_row, totals
@@ -33,11 +33,12 @@ from midcourse.train.mix import MixedOrder
 from midcourse.train.precision import NoiseFloor, noise_floor
 from midcourse.train.progress import reference_bar
 from midcourse.train.ranks import Ranks
-from midcourse.train.reference import ReferenceCache
+from midcourse.train.reference import ReferenceCache, TreeReference
 from midcourse.train.saving import STATE, SavingTrainer
 from midcourse.train.shelf import Shelf
 from midcourse.train.sources import gather
 from midcourse.train.trees import HeldTrees, Parts, Trees
+from midcourse.train.verdicts import discounts, votes
 from midcourse.tree.attention import attention_kind
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.forward import choose_path, has_plain_head
@@ -124,6 +125,7 @@ class SteerTrainer(SavingTrainer):
         self._seen = Seen()
         self._drift: DevDrift | None = None
         self._noise: NoiseFloor | None = None
+        self._discounts: Tensor | None = None
         super().__init__(
             model=model,
             args=args,
@@ -286,7 +288,7 @@ class SteerTrainer(SavingTrainer):
         """The loss of one row, normalised by the step's denominators."""
         row: Row = inputs["row"]
         retain = self.retain_weight > 0
-        references = [self.references.entry(t) for t in row.trees]
+        references = [self._held_to(t) for t in row.trees]
         read = run_row(model, row, references, self.forward_path, retain=retain, memory=self.args.logits_memory)
         loss, metrics = self._loss(read, num_items_in_batch)
         if inputs.get("counts", True):
@@ -295,6 +297,14 @@ class SteerTrainer(SavingTrainer):
             loss = loss * 0
         loss = loss * self.ranks.count  # ranks average their gradients; the denominators are already those of all
         return (loss, read) if return_outputs else loss
+
+    def _held_to(self, tree: TokenTree) -> TreeReference:
+        """The reference of a tree, without the share of what was turned down where the text was let stand."""
+        known = self.references.entry(tree)
+        if self._discounts is None:
+            return known
+        top_logps, rest = discounted(known.top_ids, known.top_logps, known.rest, self._discounts)
+        return replace(known, top_logps=top_logps, rest=rest)
 
     @property
     def _settings(self) -> LossSettings:
@@ -332,6 +342,7 @@ class SteerTrainer(SavingTrainer):
                     f"the reference of {len(missing)} trees is not cached and all weights are trained, so it cannot be "
                     "computed any more. Start the run anew, or restore the folder `reference` of the run"
                 )
+        self._count_votes()
         bar = reference_bar(sum(map(len, needed)), self.args.disable_tqdm or not self.ranks.first)
         for trees in needed:
             self.references.fill(model, trees, self.forward_path, bar, self.ranks)
@@ -341,6 +352,14 @@ class SteerTrainer(SavingTrainer):
             pool = needed[0] or needed[1]
             some = pool[:: max(1, len(pool) // 3)][:3]
             guards.check_policy_is_reference(model, some, [self.references.entry(t) for t in some], self.forward_path)
+
+    def _count_votes(self) -> None:
+        """What the data say of each token; every rank counts its share."""
+        if self._discounts is None and self.args.retain_discount:
+            trees, size = self.data.trees, self.model.config.get_text_config().vocab_size
+            mine = votes((trees[n] for n in range(self.ranks.index, len(trees), self.ranks.count)), size)
+            down, stand = (torch.stack(part).sum(0) for part in zip(*self.ranks.gathered(mine), strict=True))
+            self._discounts = discounts(down, stand, self.args.retain_discount)
 
     def _cut(self, trees: Trees, at: Any = None) -> Parts:
         return Parts(trees, self.args.max_tokens, at)
@@ -363,6 +382,7 @@ class SteerTrainer(SavingTrainer):
         if not len(trees):
             raise InputError("there is no dev part to evaluate on: give `eval_dataset`, or more prompts")
         self.references.fill(self.model, trees, self.forward_path, lambda: None, self.ranks)
+        self._count_votes()
         step = totals(given.facts(number) for number in range(len(given)))
         sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.model.eval()
@@ -370,7 +390,7 @@ class SteerTrainer(SavingTrainer):
         for number, counts in self.ranks.rounds(mine, trees.smallest):
             tree = trees[number]
             with torch.no_grad(), memory_named([tree], self.args.max_tokens, otherwise=READING):
-                read = run_row(self.model, Row.of([tree]), [self.references.entry(tree)], self.forward_path)
+                read = run_row(self.model, Row.of([tree]), [self._held_to(tree)], self.forward_path)
                 loss, _ = self._loss(read, step)
             if counts:
                 parts = {"loss": loss * len(trees), **pair_metrics(read.pairs, self._settings)}

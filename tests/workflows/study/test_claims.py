@@ -83,6 +83,19 @@ def test_the_method_of_the_package_is_compared_behind_ours(study):
     assert row(said[at:], "broken rules")[-1] == "kept"
 
 
+def test_what_was_found_later_is_compared_with_all_and_claims_nothing(study):
+    study = replace(study, contenders={"late": {"like": "ours", "loss_type": "fork", "retain_discount": 1.0}})
+    assert Cell("headline", "t", "late", 100, 0).path in {c.path for c in study.cells()}
+    assert study.settings("late") == {**study.common, "loss_type": "fork", "retain_discount": 1.0}
+    keep(study, Cell("headline", "t", "base", 0, 0), result(again=0.9, flawed=0.9, broken=4))
+    keep(study, Cell("headline", "t", "ours", 100, 0), result(again=0.4, flawed=0.4, broken=2))
+    keep(study, Cell("headline", "t", "late", 100, 0), result(again=0.2, flawed=0.2, broken=0))
+    said = claims(study)
+    (at,) = (n for n, part in enumerate(said) if part.startswith("## `late`"))
+    assert row(said[at:], "same session", "ours")[-1] == "lower on both"
+    assert not any("late" in part for part in said[:at])
+
+
 def test_a_target_that_is_missed_is_said_to_be(study):
     keep(study, Cell("headline", "t", "base", 0, 0), result(again=0.9, flawed=0.9, broken=4))
     keep(study, Cell("headline", "t", "ours", 100, 0), result(again=0.2, flawed=0.4, broken=1, tokens=30, drift=0.02))

@@ -26,7 +26,7 @@ DRIFT_BOUND = 0.02
 """Mean nats per token on answers to unrelated prompts that a trial may cost: twice what the study sets out to keep."""
 _KNOWN = {"model", "dtype", "headline", "development", "exploratory", "methods", "trials", "common", "steers", "seeds"}
 _KNOWN |= {"more_seeds", "dev_steers", "ablations", "extra_methods", "extra_steers", "forks", "samples", "effort_tasks"}
-_KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported", "ablated"}
+_KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported", "ablated", "contenders"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Study:
     more_seeds: tuple[int, ...] = (3, 4)
     """For ours and the best baseline."""
     dev_steers: int = 60
+    contenders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Methods found after the headline had begun, measured like it and with its seeds."""
     ablated: str = OURS
     """The method that ablations and variations begin with."""
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -134,6 +136,8 @@ class Study:
         yield from self.development_cells()
         first, *later = self.steers
         yield from self._block("headline", first)
+        for seed, task, method in product(self.seeds, self.headline, self.contenders):
+            yield Cell("headline", task, method, first, seed, settings=self.settings(method))
         yield from self._whole("own", first)
         for steers in later:
             yield from self._block("budget", steers)
@@ -151,7 +155,7 @@ class Study:
 
     def trials_left(self, method: str) -> int:
         """Trials that choose the method's settings and have not run."""
-        of = self.extra_methods.get(method, {}).get("like", method)
+        of = self._beside().get(method, {}).get("like", method)
         return sum(self.result(c) is None for c in self.development_cells() if c.method == of)
 
     def chosen(self, method: str) -> dict[str, Any]:
@@ -167,9 +171,12 @@ class Study:
 
     def settings(self, method: str) -> dict[str, Any]:
         """What a method is trained with in the headline; one that is `like` another begins with its chosen trial."""
-        own = dict({**self.methods, **self.extra_methods}[method])
+        own = dict(self._beside()[method])
         like = own.pop("like", None)
         return {**self.common, **(self.chosen(like) if like else {}), **own, **self.chosen(method)}
+
+    def _beside(self) -> dict[str, Mapping[str, Any]]:
+        return {**self.methods, **self.extra_methods, **self.contenders}
 
     def best_baseline(self, task: str, steers: int) -> str | None:
         """The method beside ours with the lowest score over the first seeds; None before all of them ran."""
@@ -253,6 +260,8 @@ def _check_later(value: Mapping[str, Any], path: Path) -> None:
         raise InputError(f"{path}: `imported` takes steers, methods, corpora and ablations, got {imported!r}")
     if unknown := set(imported.get("ablations", ())) - set(imported.get("corpora", ())):
         raise InputError(f"{path}: `imported` has ablations on {min(unknown, key=str)!r}, which is none of its corpora")
-    known = {**(value.get("methods") or METHODS), **(value.get("extra_methods") or {})}
+    known = dict(value.get("methods") or METHODS)
+    for more in ("extra_methods", "contenders"):
+        known |= value.get(more) or {}
     if unknown := set(imported.get("methods", ())) - set(known):
         raise InputError(f"{path}: `imported` names the method {min(unknown, key=str)!r}; known are {', '.join(known)}")

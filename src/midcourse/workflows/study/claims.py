@@ -46,6 +46,10 @@ def claims(study: Study) -> list[str]:
     for one, head in heads.items():
         compared = _comparisons(study, steers, one)
         said += [*([head, *compared] if compared else []), *_targets(study, study.headline[0], steers, one)]
+    for one in study.contenders:
+        if compared := _comparisons(study, steers, one):
+            said += [f"## `{one}`, found after the headline had begun; no claim hangs on it", *compared]
+            said += _targets(study, study.headline[0], steers, one)
     return said
 
 

@@ -70,7 +70,8 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
         harm.append(["base", *costs([base], "base")])
         rows.append(["base", "", "0", *measures([base], "base", over_seeds(by_fork([base], "base"))), "", ""])
         places.append({"method": "base", **dot([base], "base")})
-    arms = [("same", m) for m in study.methods] + [("own", m) for m in WHOLE if m in study.methods]
+    arms = [("same", m) for m in (*study.methods, *study.contenders)]
+    arms += [("own", m) for m in WHOLE if m in study.methods]
     for arm, method in arms:
         found = of_seeds(study, task, method, steers, arm)
         if found:
@@ -96,7 +97,7 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
 def _signs(study: Study, task: str, steers: int) -> list[str]:
     """What looks broken, and a text of each method: a count alone proves nothing."""
     said = []
-    for method in study.methods:
+    for method in (*study.methods, *study.contenders):
         found = of_seeds(study, task, method, steers)
         if found and found[0]["shown"]:
             text = " ".join(found[0]["shown"][0]["text"].split())
