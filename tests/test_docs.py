@@ -59,7 +59,7 @@ PIECES = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("page", "number"), PIECES)
 def test_the_python_of_the_pages_runs(desk: Path, page: Path, number: int) -> None:
     source = blocks(page.read_text(encoding="utf-8"))[number]
@@ -89,7 +89,7 @@ def test_every_setting_of_ours_is_in_the_table_or_on_the_settings_page() -> None
     assert {"beta", "loss_type", "decay", "window", "retain_weight", "max_drift", "max_tokens", "sft_weight"} <= ours
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_their_side_of_the_option_table_exists_and_is_complete(desk: Path) -> None:
     if importlib.util.find_spec("trl") is None:
         pytest.skip("TRL is not installed: pip install trl")
@@ -107,7 +107,7 @@ def test_their_side_of_the_option_table_exists_and_is_complete(desk: Path) -> No
     assert set(own) <= theirs
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_the_page_says_of_trl(desk: Path) -> None:
     """It closes completions, cuts the end of long rows, and starts with these numbers."""
     if importlib.util.find_spec("trl") is None:

@@ -23,7 +23,7 @@ def test_every_family_has_seeds_that_get_somewhere():
     assert all(len(list((CORPUS / name).iterdir())) >= 1 for name in FAMILIES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_only_our_own_errors_come_out(family):
     pytest.importorskip("pyarrow")
@@ -42,7 +42,7 @@ def test_only_our_own_errors_come_out(family):
             raise
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_place_of_every_seed_may_hold_anything(family):
     pytest.importorskip("pyarrow")

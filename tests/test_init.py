@@ -44,7 +44,7 @@ def test_importing_midcourse_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", NO_TORCH)
 def test_capturing_and_keeping_steers_needs_no_torch(name: str) -> None:
     done = subprocess.run([sys.executable, "-c", BLOCK.format(name=name)], capture_output=True, text=True, check=False)

@@ -54,7 +54,7 @@ def test_it_has_ten_steers_that_all_train() -> None:
     assert len(space["steers"]) == 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_runs_on_a_tiny_model(tmp_path: Path) -> None:
     folder = model_folder.save_model(tmp_path / "tiny", positions=1024)
     tree, training, forks, answers = executed(str(folder), 5)

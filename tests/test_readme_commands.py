@@ -70,7 +70,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dict[str
     return desk, environment
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(2400)
 def test_every_command_of_the_readme_works(desk: tuple[Path, dict[str, str]]) -> None:
     folder, environment = desk

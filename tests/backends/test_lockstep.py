@@ -55,7 +55,7 @@ def test_side_by_side_is_as_one_by_one(rows, temperature):
     assert [j.ids for j in found] == [j.ids for j in want]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_cache_stays_small_where_much_is_turned_down():
     class Wasteful(Rewriter):
         def request(self):

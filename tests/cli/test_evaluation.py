@@ -48,7 +48,7 @@ def test_the_base_alone(desk: Path) -> None:
     assert "Too few: 3 held-out prompts, a claim needs 30" in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_adapters_are_compared_on_the_same_forks(desk: Path, tmp_path: Path) -> None:
     result = run(desk, "--adapter", desk / "one", "--adapter", desk / "two", "-o", tmp_path / "report")
     assert "one − base" in result.stdout
@@ -61,7 +61,7 @@ def test_two_adapters_are_compared_on_the_same_forks(desk: Path, tmp_path: Path)
     assert set(margin["change"]) == {"one", "two"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_thirty_prompts_are_enough_for_a_claim(desk: Path) -> None:
     (desk / "thirty.jsonl").write_text(rows(30))
     result = run(desk, "--adapter", desk / "one", "--samples", 0, "--json", source="thirty.jsonl")
@@ -72,7 +72,7 @@ def test_thirty_prompts_are_enough_for_a_claim(desk: Path) -> None:
     assert verdicts["margin"] in ("better", "worse", "no clear change")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_store_and_a_file_with_other_column_names_say_the_same(desk: Path) -> None:
     (desk / "fix.jsonl").write_text(rows(3, chosen="fix"))
     mapped = json.loads(run(desk, "--map", "chosen=fix", "--json", source="fix.jsonl").stdout)

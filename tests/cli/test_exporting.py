@@ -122,7 +122,7 @@ def trained(desk: Path, script: str) -> dict[str, Any]:
     return json.loads(row[4:])  # type: ignore[no-any-return]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_trl_trains_on_text_and_closes_it(desk: Path) -> None:
     tok = TextTokenizer.load(desk / "tiny")
     run(desk, "--to", "trl", "-o", desk / "rows.jsonl")
@@ -133,7 +133,7 @@ def test_trl_trains_on_text_and_closes_it(desk: Path) -> None:
     assert row["prompt_ids"] == ours["prompt_ids"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_trl_trains_on_ids_as_they_are(desk: Path) -> None:
     assert PREFERENCE is not None
     run(desk, "--to", "trl-ids", "-o", desk / "rows.jsonl")

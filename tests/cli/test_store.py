@@ -50,7 +50,7 @@ def prompts(path: Path) -> list[str]:
         return [t.source_text["prompt"] for t in store.trajectories() if t.source_text]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_person_is_purged_and_what_was_made_of_it_is_named(desk: Path) -> None:
     store, tiny = desk / "a.db", desk / "tiny"
     run("steers", "export", "--store", store, "--model", tiny, "-o", desk / "out.jsonl")
@@ -155,7 +155,7 @@ def test_migrate_and_verify(desk: Path) -> None:
     assert "not a database" in run("store", "migrate", "--store", desk / "text.db", code=2).stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_backup_is_brought_back_with_the_studios_records(desk: Path, place: Callable[[], str]) -> None:
     used, again, kept = place(), place(), desk / "kept.bak"
     run("store", "copy", desk / "a.db", used)

@@ -11,7 +11,7 @@ import model_folder
 from midcourse.cli import app
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("peft", ["true", "false"])
 def test_the_next_commands_work(tmp_path: Path, peft: str) -> None:
     model_folder.save_model(tmp_path / "tiny", positions=1024)

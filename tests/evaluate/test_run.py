@@ -116,7 +116,7 @@ def test_split_by_hash_keeps_prompts_together_and_its_shares(trajectories):
     assert part_of(trajectories[0].with_(split="dev")) == "dev"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_model_of_which_all_weights_were_trained_is_measured_beside_adapters(tmp_path):
     base = save_model(tmp_path / "base")
     whole, light = save_model(tmp_path / "whole", seed=1), save_adapter(tmp_path / "light", base)
@@ -135,7 +135,7 @@ def test_a_model_of_which_all_weights_were_trained_is_measured_beside_adapters(t
     assert both.metric("margin").values["whole"] != both.metric("margin").values["light"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_merged_adapter_gives_the_figures_of_one_on_top(tmp_path):
     base = save_model(tmp_path / "base")
     light = save_adapter(tmp_path / "light", base)

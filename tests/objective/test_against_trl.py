@@ -108,7 +108,7 @@ for there, settings in (
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="TRL is not installed: pip install trl")
 def test_the_same_numbers_as_trl(tmp_path: Path) -> None:
     model_folder.save_model(tmp_path / "tiny", positions=256)

@@ -44,7 +44,7 @@ def test_what_was_written_is_a_model_of_its_own_that_answers_as_the_adapter(made
     assert merged.tokenizer.template == own.tokenizer.template
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_sixteen_bits_are_stored_and_the_difference_is_told(steered, tmp_path, dtype):
     found = write_merged(steered, tmp_path / "out", dtype=dtype)
@@ -57,7 +57,7 @@ def test_sixteen_bits_are_stored_and_the_difference_is_told(steered, tmp_path, d
     assert f"{found.same_text} of {found.prompts} prompts" in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_float16_rounds_less_than_bfloat16(steered, tmp_path):
     half = write_merged(steered, tmp_path / "half", dtype="float16")
     brain = write_merged(steered, tmp_path / "brain", dtype="bfloat16")
@@ -88,7 +88,7 @@ def test_a_merge_that_loses_the_adapter_is_refused_and_leaves_a_reason(steered, 
         write_merged(steered, tmp_path / "out", dtype="float32")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_base_is_not_the_same_as_the_adapter(made):
     base, adapter = made
     loaded = load_model(base, adapter=adapter)

@@ -283,7 +283,7 @@ def refusals(tmp_path: Path) -> Iterator[tuple[tuple[object, ...], str]]:
     yield ("--paths", tmp_path / "gone", "--root", "/", *out), "gone is not there"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs
 def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path: Path) -> None:
     for given, expected in refusals(tmp_path):

@@ -55,7 +55,7 @@ def test_each_prefix_runs_along_the_row_before(rows):
         text[row["trajectory"]] = row["prefix"] + row["chosen"] + row["tail"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.model
 def test_rows_become_one_trajectory_a_prompt(rows):
     from midcourse.model import builtin_path

@@ -85,7 +85,7 @@ def assert_same(one, two, loss: float, weight: float) -> None:
         assert max(float((a[n] - b[n]).abs().max()) for n in a) < weight
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["defaults", "small windows, all terms"])
 def test_step_for_step_the_same_loss_and_the_same_weights(loop, tmp_path, monkeypatch, case):
     folder = save_model(tmp_path / "model")
@@ -105,7 +105,7 @@ def test_step_for_step_the_same_loss_and_the_same_weights(loop, tmp_path, monkey
     assert_same(one, two, loss=2e-5, weight=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "value"), [("MARGIN", 2), ("DECAY", 0.9), ("TOP_K", 32), ("SEED", 1), ("BETA", 0.5)])
 def test_another_loss_would_be_seen(loop, tmp_path, monkeypatch, name, value):
     folder = save_model(tmp_path / "model")

@@ -91,7 +91,7 @@ def test_there_are_ten_thousand_heroes_and_no_two_are_the_same(material) -> None
     assert material.heroes(0) != material.heroes(1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(RECIPE), "stages", "--data", str(tmp_path)], capture_output=True, text=True, check=False

@@ -34,7 +34,7 @@ def test_what_is_known_is_told() -> None:
     assert audit.unasked(ANSWER) == ["mine"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("options", "code"), [((), 0), (("--required",), 2)])
 def test_offline_nothing_was_audited_and_that_is_said(options: tuple[str, ...], code: int) -> None:
     pytest.importorskip("pip_audit", reason="pip-audit is not installed: scripts/setup")

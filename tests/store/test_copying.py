@@ -70,7 +70,7 @@ def _copied_on(first: str, second: str, last: Path) -> None:
         assert [t.id for t in target.trajectories()] == ["a", "b", "new"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=trajectories())
 def test_whatever_can_be_stored_arrives_as_it_was(made: Trajectory, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -81,7 +81,7 @@ def test_whatever_can_be_stored_arrives_as_it_was(made: Trajectory, tmp_path_fac
         assert _everything(source) == _everything(target)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=trajectories())
 def test_and_through_a_server(made: Trajectory, server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -126,7 +126,7 @@ def test_what_is_written_meanwhile_is_not_half_in_it(place: Place, monkeypatch: 
         assert [t.id for t in source.trajectories()] == ["a", "b", "late"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_copy_that_breaks_off_leaves_nothing(place: Place) -> None:
     def begun(_: int) -> Callable[[int], None]:
         def stop(_: int) -> None:

@@ -16,7 +16,7 @@ from .trees import TOKENIZER, small, trajectories
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @quick
 @given(data=st.data())
 def test_any_trees_come_back_exactly(place: Callable[[], str], data: st.DataObject) -> None:

@@ -34,7 +34,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_kill_9(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "a.db"

@@ -27,7 +27,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_writers_wait_then_are_told_and_lose_nothing(place: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     url = place()
 

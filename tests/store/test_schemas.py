@@ -44,7 +44,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path):
     return lambda version: _postgresql(server, version)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_layout_comes_to_todays_with_all_that_it_held(old, version: int) -> None:
     url = old(version)

@@ -28,22 +28,22 @@ def steps_of_looks(tmp_path: Path, texts: int = 40, **settings) -> list[int]:
     return [h["step"] for h in made.state.log_history if "eval_loss" in h]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_within_a_single_pass_lambda_is_asked_too(tmp_path: Path):
     assert steps_of_looks(tmp_path, num_train_epochs=1) == [10, 20, 30, 40]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_end_of_a_pass_is_looked_at_once(tmp_path: Path):
     assert steps_of_looks(tmp_path, num_train_epochs=2) == [20, 40, 60, 80]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_passes_can_be_enough(tmp_path: Path):
     assert steps_of_looks(tmp_path, num_train_epochs=2, drift_looks=0) == [40, 80]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_strategy_that_was_asked_for_counts_alone(tmp_path: Path):
     asked = {"eval_strategy": "steps", "eval_steps": 25}
     assert steps_of_looks(tmp_path, num_train_epochs=1, **asked) == [25, 40]

@@ -54,7 +54,7 @@ def test_values_and_gradients_are_those_of_all_logits(seed: int, bias: bool, lea
         assert (a - b).abs().max() < 1e-10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gradcheck():
     hidden, head, labels, retained, _ = parts(3)
     for reading in (labels, retained):

@@ -116,7 +116,7 @@ def test_an_adapter_that_was_there_outlives_a_full_disk(base: Path, small_disk: 
     assert (small_disk / "run" / "adapter_model.safetensors").read_bytes() == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
 def test_no_memory_names_the_tree_and_two_settings(base: Path, tmp_path: Path) -> None:
     rows = [
@@ -188,7 +188,7 @@ def test_a_file_over_the_limit_counts_as_a_full_disk(tmp_path: Path, write: Call
     assert ran_out_of(said.value) == "disk", repr(said.value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_unknown_logger_is_one_sentence(base: Path, tmp_path: Path) -> None:
     (tmp_path / "my.jsonl").write_text(json.dumps({"prompt": "Q", "rejected": " no", "chosen": " yes"}) + "\n")
     done = train(tmp_path / "my.jsonl", "--model", base, "--output_dir", tmp_path / "run", "--report_to", "paper")

@@ -75,7 +75,7 @@ def test_kinds_are_counted_apart(tmp_path: Path):
     assert log["pair_loss"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_step_does_not_depend_on_how_it_is_cut(tmp_path: Path):
     whole = trainer(str(tmp_path / "a"), num_train_epochs=2, per_device_train_batch_size=6, **SETTINGS)
     cut = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 3, "max_tokens": 30}
@@ -86,7 +86,7 @@ def test_the_step_does_not_depend_on_how_it_is_cut(tmp_path: Path):
     assert all(torch.allclose(w, other[n], rtol=1e-3, atol=1e-4) for n, w in weights(whole).items())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [2, 3], ids=["inside a pass", "between two"])
 def test_stopped_and_resumed_the_same_examples_follow(tmp_path: Path, stop: int):
     settings = {**SETTINGS, "num_train_epochs": 3, "per_device_train_batch_size": 6, "save_strategy": "steps"}
@@ -103,7 +103,7 @@ def test_stopped_and_resumed_the_same_examples_follow(tmp_path: Path, stop: int)
     assert all(torch.equal(w, other[n]) for n, w in weights(through).items())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_mix_is_no_continuation(tmp_path: Path):
     made = trainer(str(tmp_path), **SETTINGS)
     made.train()
@@ -112,7 +112,7 @@ def test_another_mix_is_no_continuation(tmp_path: Path):
         other.train(resume_from_checkpoint=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_mix_in_the_order_of_an_earlier_version_is_no_continuation(tmp_path: Path):
     made = trainer(str(tmp_path), **SETTINGS)
     made.train()
@@ -129,7 +129,7 @@ class File(list):
     signature = "first"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("held", [0, 10_000], ids=["on disk", "in memory"])
 def test_other_texts_in_a_mixed_file_are_no_continuation(tmp_path: Path, held: int):
     def run(data: File):
@@ -146,7 +146,7 @@ def test_other_texts_in_a_mixed_file_are_no_continuation(tmp_path: Path, held: i
         run(changed).train(resume_from_checkpoint=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_other_steers_are_said_and_trained_on(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     trainer(str(tmp_path), data=STEERS, save_strategy="epoch").train()
     again = trainer(str(tmp_path), data=STEERS, save_strategy="epoch", num_train_epochs=3)
@@ -197,7 +197,7 @@ def test_further_data_are_read_only_as_far_as_needed(tmp_path: Path):
     assert any("text_nll/replay" in h for h in made.state.log_history)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_generic_text_can_be_held_instead_of_learnt(tmp_path: Path):
     made = trainer(str(tmp_path), **SETTINGS, retain_source="text")
     trees = {t.teaches: t for t in made.train_dataset}

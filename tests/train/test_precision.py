@@ -13,7 +13,7 @@ from random_trees import random_tree
 from training_run import tokenizer
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_auto_is_what_the_machine_is_faster_with(monkeypatch: pytest.MonkeyPatch):
     assert resolved_dtype("bfloat16") == "bfloat16"
     assert resolved_dtype("auto") in ("float32", "bfloat16")

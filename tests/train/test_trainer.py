@@ -57,7 +57,7 @@ def test_however_it_is_cut_up_the_step_is_the_same(tmp_path: Path, other: dict):
         assert torch.allclose(one[name], two[name], rtol=1e-3, atol=1e-4), name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "settings",
     [
@@ -85,7 +85,7 @@ def test_from_disk_and_from_memory_the_weights_are_bit_equal(tmp_path: Path, set
         assert {k: v for k, v in log.items() if "runtime" not in k and "_second" not in k} == next(same)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_references_beyond_the_room_for_them_are_read_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     one = trained(tmp_path / "a")
     monkeypatch.setattr(reference, "HELD", 20_000)
@@ -96,7 +96,7 @@ def test_references_beyond_the_room_for_them_are_read_from_disk(tmp_path: Path, 
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "settings",
     [
@@ -116,7 +116,7 @@ def test_whatever_the_loss_small_rows_give_the_same_step(tmp_path: Path, setting
         assert torch.allclose(whole[name], parts[name], rtol=1e-3, atol=1e-4), name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "settings",
     [*({"loss_type": name} for name in all_losses()), {"loss_type": "sigmoid", "whole_answers": True}],
@@ -169,7 +169,7 @@ def test_all_weights_can_be_trained(tmp_path: Path):
     assert (tmp_path / "model.safetensors").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_weights_trained_leave_a_model_folder_that_is_loaded_and_trained_on(tmp_path: Path):
     base = save_model(tmp_path / "base")
     rows = [{"prompt": "Q: ", "prefix": "It is a ", "rejected": "bad thing", "chosen": "good thing"}]

@@ -30,7 +30,7 @@ def made(task, tmp_path, **changes) -> Loop:
     return Loop(task, tmp_path / "out", **{**usual, **changes})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rounds_are_counted_and_a_stopped_loop_goes_on(task, tmp_path, monkeypatch):
     plan, said = made(task, tmp_path), []
     train = looping.train_adapter
@@ -58,7 +58,7 @@ def test_rounds_are_counted_and_a_stopped_loop_goes_on(task, tmp_path, monkeypat
     assert run_loop(plan)[2].efforts == found[2].efforts
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_task_that_is_not_finished_is_charged_the_cap(task, tmp_path):
     found = run_loop(made(task, tmp_path, rounds=1))
     for one in found[0].efforts.tasks:

@@ -25,7 +25,7 @@ LOGGED = {
     "pair_loss": "Its first part: the pairs.",
     "retain_kl": "Its second part before λ: KL(reference ‖ policy) at the retained positions of the step, in nats per "
     "token, over the reference's `retain_top_k` likeliest tokens and the rest as one. A lower bound, and no drift: "
-    "what is trained on says nothing of what is not.",
+    "what is trained on says nothing of what is not. With `retain_discount` the reference is the one less that.",
     "text_nll": "Its third part before ν: next-token loss where examples carry it, in nats per token.",
     "retain_weight": "λ as it is now; it moves where `max_drift` is set.",
     "rewards/chosen": "β times the weighted log-ratio of the chosen side, as in TRL but from the fork on.",

@@ -110,7 +110,7 @@ def test_other_rows_are_refused(row: Any, says: str) -> None:
         read_episode(row)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_data
 def test_the_real_cuts(tiny_tokenizer: TextTokenizer) -> None:
     found, skipped = apart(import_coauthor([DATA / "coauthor-creative" / "cuts.jsonl"], tiny_tokenizer))

@@ -85,7 +85,7 @@ def test_an_unknown_column_is_refused(tiny_tokenizer: TextTokenizer, tmp_path: P
     assert "column `prompt` is missing; the row has original, corrected" in skipped.reason
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "trajectories", "kinds", "untouched"),
     [

@@ -118,7 +118,7 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
         find_files([tmp_path / "empty"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_parquet_bomb_is_refused_or_unpacked_in_little_memory(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.parquet"
     parquet.write_table(pa.table({"text": ["x" * 200_000_000]}), bomb, compression="zstd", use_dictionary=False)

@@ -86,7 +86,7 @@ def test_other_layouts_are_refused(record: Any, says: str) -> None:
         solution_rows(record)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not DATA.is_dir(), reason="the PRM800K sample is not here: set MIDCOURSE_DATA to its parent folder")
 def test_the_real_data(tiny_tokenizer: TextTokenizer) -> None:
     found = list(import_prm800k([DATA], tiny_tokenizer))

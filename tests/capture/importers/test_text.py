@@ -54,7 +54,7 @@ def test_a_long_plain_file_comes_in_pieces(tiny_tokenizer: TextTokenizer, tmp_pa
     assert all(p.endswith("\n\n") for p in pieces), "cut where a paragraph ends"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs("drift-text")
 def test_the_real_data(tiny_tokenizer: TextTokenizer) -> None:
     found, skipped = apart(import_text([DATA / "drift-text"], tiny_tokenizer))

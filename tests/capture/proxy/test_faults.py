@@ -149,7 +149,7 @@ def _only(store) -> str:
         return connection.execute(sa.select(exchange.c.client)).scalars().first()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_it_loses_nothing_that_was_committed(tmp_path):
     path = tmp_path / "a.db"
     with Store(path) as store, store.transaction() as connection:

@@ -199,7 +199,7 @@ def test_plain_words_stay(text):
     assert redact(text) == text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
 def test_a_bomb_is_given_up_before_it_is_unpacked(kind):
     packer = zlib.compressobj(9, wbits=31)

@@ -114,7 +114,7 @@ def test_a_server_that_has_gone_loses_nothing(tokenizer, tmp_path):
             assert served.studio.office.store.verify() == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "said"),
     [("cut", "broke off"), ("error", "out of memory"), ("garbage", "no event"), ("other", "does not answer as")],

@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed: scripts/setup")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_route_breaks_on_anything_its_schema_names(tmp_path):
     seen = Counter()
     with serve(tmp_path, Babbler(), command=(sys.executable, "-c", "raise SystemExit(2)")) as served:

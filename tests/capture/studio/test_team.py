@@ -87,7 +87,7 @@ def test_fifty_people_and_two_proxies_lose_no_steer_and_double_none(server, tmp_
         assert len({r.client for r in Inbox(store).list()}) == len(Inbox(store).list()) == 12
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_one_proxy_heard_the_other_recognises(server, tmp_path):
     """The stopped answer went through one, its continuation through the other; the steer is found, and found once."""
     url = server.database()

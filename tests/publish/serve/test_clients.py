@@ -108,7 +108,7 @@ def test_a_model_that_is_not_served_is_one_sentence(served):
         list(remote.stream([5, 6], Sampling()))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_serves_until_it_is_told_to_stop(tmp_path):
     base, adapter = model_served.folders(tmp_path)
     with socket.socket() as free:

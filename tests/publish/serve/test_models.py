@@ -74,7 +74,7 @@ def test_streams_of_different_models_at_once_do_not_mix(made):
     assert all(close(found[n], want[n]) for n in want)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_adapter_is_read_anew_and_a_running_answer_keeps_the_old(made):
     base, one, two = made
     models = Models(load_model(base), "tiny", {"one": one})

@@ -68,7 +68,7 @@ def test_what_names_no_cell_is_no_empty_study(study):
         left(study, ["own", "tusk"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_study_runs_stops_goes_on_and_is_shown(study, folder, tmp_path, monkeypatch):
     said = []
     run = queue_module.run_cell
@@ -108,7 +108,7 @@ def test_a_study_runs_stops_goes_on_and_is_shown(study, folder, tmp_path, monkey
     assert "too few for a claim" in page
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_stopped_while_it_was_measured_is_not_trained_again(study, folder, tmp_path, monkeypatch):
     trained, measure, train = [], run_cell_module.measure, run_cell_module.train_adapter
 
@@ -290,7 +290,7 @@ def test_seeds_and_prompts_are_drawn_and_pairs_are_paired():
     assert over_seeds([forks], []) is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_trial_is_measured_by_its_score_and_drift_alone(study, folder, tmp_path):
     tuned = replace(study, development=("task",), methods={"ours": METHODS["ours"]}, trials={"ours": {}}, dev_steers=4)
     assert run_study(tuned, find(folder), tmp_path / "work", lambda _: None, only=["development"]) == 1
@@ -329,7 +329,7 @@ def test_nothing_is_trained_before_its_settings_are_chosen(study, folder, tmp_pa
     assert tuned.result(Cell("headline", "task", "ours", 4, 0)) is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_exploratory_is_shown_without_its_steers_to_finish(study, folder, tmp_path):
     tried = replace(study, methods={"ours": METHODS["ours"]}, ablations={"no retain": {"retain_weight": 0.0}})
     assert run_study(tried, find(folder), tmp_path / "work", lambda _: None, only=["ablation"]) == 1
@@ -339,7 +339,7 @@ def test_what_is_exploratory_is_shown_without_its_steers_to_finish(study, folder
     assert "| no retain |" in write_tables(tried, tried.results).read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_elsewhere_it_goes_on_with_the_texts_it_was_given(study, folder, tmp_path):
     shared, said = tmp_path / "shared", []
     assert run_study(study, find(folder), tmp_path / "here", said.append, texts=shared, only=["base"]) == 1
@@ -351,7 +351,7 @@ def test_elsewhere_it_goes_on_with_the_texts_it_was_given(study, folder, tmp_pat
     assert not any("steering" in s or "writing" in s for s in said)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_steers_in_the_prompt_are_measured_without_training(study, folder, tmp_path):
     shown = replace(study, in_prompt=2, methods={}, steers=(4,))
     said = []
@@ -367,7 +367,7 @@ def test_steers_in_the_prompt_are_measured_without_training(study, folder, tmp_p
     assert "recurrence" in said[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_real_corrections_are_measured_by_likelihoods(study, tmp_path):
     from midcourse.rows import join, read_row
     from midcourse.workflows.study.corpus import Corpus

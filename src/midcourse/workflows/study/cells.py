@@ -155,7 +155,7 @@ class Study:
 
     def trials_left(self, method: str) -> int:
         """Trials that choose the method's settings and have not run."""
-        of = self._beside().get(method, {}).get("like", method)
+        of = self._every_method().get(method, {}).get("like", method)
         return sum(self.result(c) is None for c in self.development_cells() if c.method == of)
 
     def chosen(self, method: str) -> dict[str, Any]:
@@ -171,11 +171,11 @@ class Study:
 
     def settings(self, method: str) -> dict[str, Any]:
         """What a method is trained with in the headline; one that is `like` another begins with its chosen trial."""
-        own = dict(self._beside()[method])
+        own = dict(self._every_method()[method])
         like = own.pop("like", None)
         return {**self.common, **(self.chosen(like) if like else {}), **own, **self.chosen(method)}
 
-    def _beside(self) -> dict[str, Mapping[str, Any]]:
+    def _every_method(self) -> dict[str, Mapping[str, Any]]:
         return {**self.methods, **self.extra_methods, **self.contenders}
 
     def best_baseline(self, task: str, steers: int) -> str | None:

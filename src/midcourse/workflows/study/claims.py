@@ -43,13 +43,10 @@ def claims(study: Study) -> list[str]:
     heads = {OURS: f"## The primary comparison, {steers} steers"}
     if FORK in study.methods:
         heads[FORK] = f"## The same for `{FORK}`, which the package trains with by default; no claim hangs on it"
+    heads |= {one: f"## `{one}`, found after the headline had begun; no claim hangs on it" for one in study.contenders}
     for one, head in heads.items():
         compared = _comparisons(study, steers, one)
         said += [*([head, *compared] if compared else []), *_targets(study, study.headline[0], steers, one)]
-    for one in study.contenders:
-        if compared := _comparisons(study, steers, one):
-            said += [f"## `{one}`, found after the headline had begun; no claim hangs on it", *compared]
-            said += _targets(study, study.headline[0], steers, one)
     return said
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 SAID = "You should go home. It is a very good day. " * 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_writing_steering_and_a_server_that_goes(
     studio: Callable[..., Any], tab: Callable[..., Any], tmp_path: Path
 ) -> None:

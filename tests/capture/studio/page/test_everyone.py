@@ -25,7 +25,7 @@ def violations(page: Any) -> list[str]:
     return [f"{v['id']}: {v['help']} — {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_state(scheme: str, studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(TEXT * 6, TEXT + "<end>", pause=0.01, doubts="verygood")

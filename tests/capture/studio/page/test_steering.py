@@ -306,7 +306,7 @@ def test_enter_on_the_first_page_goes_on_where_one_stopped(studio: Callable[...,
     until(page, f"s.draft && s.draft.id !== '{first}'")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_space_at_the_end_accepts_nothing(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     page = tab(studio("You should go.<end>", pause=0.002).address)
     page.keyboard.press("Enter")

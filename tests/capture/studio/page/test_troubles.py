@@ -77,7 +77,7 @@ def test_practice_comes_first_and_leaves_nothing(studio: Callable[..., Any], tab
     assert len(list(run.store.trajectories())) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_full_disk_is_said_and_passes(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(LONG, LONG, pause=0.005)
     page = tab(run.address)
