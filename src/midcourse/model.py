@@ -67,6 +67,13 @@ class LoadedModel:
     """Folder of the base."""
     adapter: Path | None = None
 
+    @property
+    def wrote(self) -> ModelRef:
+        """Who writes with it: the base, or the base with its adapter on."""
+        if self.adapter is None:
+            return self.ref
+        return ModelRef(f"{self.ref.name}+{self.adapter.name}", weights_hash(self.adapter))
+
 
 # -- find ------------------------------------------------------------------------------------------------------------
 
@@ -293,8 +300,8 @@ def adapter_base(adapter: Path) -> ModelRef | None:
         raise ModelError(f"{path} is damaged: it must hold {{'base': {{'name': …, 'weights': …}}}}") from error
 
 
-def check_adapter(adapter: Path, base: ModelRef) -> None:
-    """Refuse a folder that is no adapter, or an adapter of other weights than `base`.
+def check_adapter(adapter: Path, base: ModelRef | None = None) -> None:
+    """Refuse a folder that is no adapter, or an adapter of other weights than `base`, where that is known.
 
     Raises:
         ModelError: Naming both bases.
@@ -306,7 +313,7 @@ def check_adapter(adapter: Path, base: ModelRef) -> None:
             raise ModelError(f"{adapter} is no PEFT adapter: it holds no {needed}")
     _refuse_imports(adapter / "adapter_config.json")
     trained_on = adapter_base(adapter)
-    if trained_on is not None and trained_on.weights not in (None, base.weights):
+    if base is not None and trained_on is not None and trained_on.weights not in (None, base.weights):
         raise ModelError(
             f"the adapter {adapter} was trained on {trained_on.name} (weights {trained_on.weights}) and does not fit "
             f"{base.name} (weights {base.weights}); give --model {trained_on.name}"

@@ -183,7 +183,8 @@ class ModelRef:
 
     name: str
     weights: str | None = None
-    """Hash of the weights, None where the server does not tell."""
+    """Hash of the weights; of a base with an adapter on the adapter's, which fit no other base. None where the server
+    does not tell."""
 
 
 @dataclass(frozen=True)

@@ -90,19 +90,11 @@ def _trainer(settings: dict[str, Any], plan: dict[str, Any], console: Console) -
         raise InputError("max_drift needs a dev part: import more prompts, or mark rows with split=dev")
     mixed = mixed_files(list(parse_mix(config.mix)), loaded.tokenizer, chat=plan["chat"])
     try:
-        trainer = SteerTrainer(
-            loaded.model,
-            config,
-            train,
-            dev,
-            processing_class=loaded.tokenizer,
-            mix_datasets=mixed,
-        )
+        trainer = SteerTrainer(loaded, config, train, dev, mix_datasets=mixed)
     except MidcourseError:
         raise
     except ValueError as error:  # what transformers finds out about settings only here, e.g. an unknown logger
         raise InputError(f"a setting cannot be used: {error}") from error
-    trainer.base = loaded.ref
     return trainer
 
 

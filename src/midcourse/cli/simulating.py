@@ -88,7 +88,7 @@ def simulate(
     if chat and loaded.tokenizer.template is None:
         raise InputError(f"{model} has no chat template; give --no-chat to continue the prompts as they stand")
     writer = simulating.Writer(
-        loaded.model, loaded.tokenizer, judge, loaded.ref, by, who, Sampling(temperature=temperature, seed=seed),
+        loaded.model, loaded.tokenizer, judge, loaded.wrote, by, who, Sampling(temperature=temperature, seed=seed),
         seed=seed, rows=rows, mark="" if adapter is None else str(adapter), checker=fires,
         wording=wording_named(chosen, LocalBackend(loaded.model, loaded.tokenizer.eos)),
     )  # fmt: skip

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from midcourse.errors import InputError, MissingExtra
 from midcourse.store.db import Store
-from midcourse.types import ModelRef
 
 if TYPE_CHECKING:
     from midcourse.backends.remote import Report
@@ -132,8 +131,7 @@ def _loader(model: str, dtype: str, memory: float) -> "Callable[[Path | None], L
     def load(adapter: Path | None) -> "Loaded":
         made = load_model(model, dtype=kind, adapter=adapter, attn=grouped.NAME)
         backend = LocalBackend(made.model, made.tokenizer.eos, memory=int(memory * 1e9), halves=dtype == "auto")
-        wrote = made.ref if adapter is None else ModelRef(f"{made.ref.name}+{adapter.name}", made.ref.weights)
-        return Loaded(backend, made.tokenizer, wrote, "local", backend.context)
+        return Loaded(backend, made.tokenizer, made.wrote, "local", backend.context)
 
     return load
 

@@ -59,7 +59,7 @@ def open_steered(folder: Path, model: str | None = None) -> Steered:
         ModelError: It is no adapter, or its base is not here or has other weights.
     """
     if not (folder / "adapter_config.json").is_file():
-        check_adapter(folder, ModelRef("", None))  # says what is missing
+        check_adapter(folder)  # says what is missing
     known = adapter_base(folder)
     name = model or (known.name if known else _json(folder / "adapter_config.json").get("base_model_name_or_path"))
     if not name:

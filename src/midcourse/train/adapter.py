@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from midcourse.errors import InputError
-from midcourse.model import load_model
+from midcourse.model import LoadedModel, load_model
 from midcourse.tokens import TextTokenizer
 from midcourse.train.config import SteerConfig
 from midcourse.types import ModelRef
@@ -18,8 +18,9 @@ __all__ = ["open_model", "was_trained", "with_lora"]
 def open_model(model: Any, processing_class: Any) -> tuple[Any, TextTokenizer, ModelRef]:
     """The model, its tokenizer and which base it is; a name is loaded, a loaded model is taken as it is."""
     if isinstance(model, (str, Path)):
-        loaded = load_model(model, device="cpu")
-        return loaded.model, loaded.tokenizer, loaded.ref
+        model = load_model(model, device="cpu")
+    if isinstance(model, LoadedModel):
+        return model.model, model.tokenizer, model.ref
     if processing_class is None:
         raise InputError("a loaded model needs `processing_class`: its tokenizer")
     if not isinstance(processing_class, TextTokenizer):

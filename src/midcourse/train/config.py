@@ -109,6 +109,11 @@ class SteerConfig(TrainingArguments):
         "δ·n⁻/(n⁻ + n⁺ + 1), n⁻ and n⁺ being how often it was turned down and let stand in the data. 0: hold it as it "
         "was.",
     )
+    writers: str | list[str] | None = _setting(
+        None,
+        "Folders of adapters that wrote some of the texts, comma-separated: where those were let stand, the model is "
+        "held to what wrote them and not to the base.",
+    )
     max_drift: float | None = _setting(
         None,
         "Adapt λ so that drift/kl_retained on the dev part stays below this many nats per token. It is looked at "
@@ -238,6 +243,8 @@ class SteerConfig(TrainingArguments):
             if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
                 raise InputError(f"{name} is {value!r}; expected a number")
         self.mix = parse_mix(self.mix) or None
+        if isinstance(self.writers, str):
+            self.writers = [name.strip() for name in self.writers.split(",") if name.strip()]
         self._settle()
         for name, (fine, expected) in self._checks().items():
             if not fine:

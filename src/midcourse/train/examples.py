@@ -5,8 +5,9 @@ and trees are taken one by one, as they come; rows are joined into texts first, 
 no model and no loss.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from typing import Any
 
@@ -33,6 +34,8 @@ class Examples:
     """Of whole answers, how many originals are known to their end and not only to where the model was stopped."""
     seal: str = ""
     """Hash of all trees in their order."""
+    writers: Mapping[str, int] = field(default_factory=dict)
+    """How many of them each model wrote, by the hash of its weights, where that is known."""
 
     @property
     def steers(self) -> int:
@@ -87,7 +90,7 @@ def to_trees(
         arriving = Arriving()
         said = {**read(arriving), "seal": arriving.seal}
         trees = arriving.held()
-    return Examples(trees, tuple(said["skipped"]), said["whole_originals"], said["seal"])
+    return Examples(trees, tuple(said["skipped"]), said["whole_originals"], said["seal"], said["writers"])
 
 
 def _read(data: Iterator[Any], tokenizer: TextTokenizer, options: TreeOptions, arriving: Arriving) -> dict[str, Any]:
@@ -95,11 +98,12 @@ def _read(data: Iterator[Any], tokenizer: TextTokenizer, options: TreeOptions, a
     first = next(data, None)
     values = chain([] if first is None else [first], data)
     skipped: list[str] = []
-    whole = 0
+    whole, writers = 0, Counter[str]()
     if isinstance(first, TokenTree):
         for tree in _only(TokenTree, values):
             arriving.add(tree)
-        return {"skipped": skipped, "whole_originals": whole}
+            writers.update([tree.writer] if tree.writer else [])
+        return {"skipped": skipped, "whole_originals": whole, "writers": writers}
     rows = not isinstance(first, Trajectory)
     for trajectory in _joined(values, tokenizer, skipped) if rows else _only(Trajectory, values):
         if trajectory.tokenizer != tokenizer.hash:
@@ -113,11 +117,12 @@ def _read(data: Iterator[Any], tokenizer: TextTokenizer, options: TreeOptions, a
         held = trajectory.learns_text and built.tree.retain.any()  # text whose distribution is held, not learnt
         if len(built.tree.labels) or held:
             arriving.add(built.tree)
+            writers.update([built.tree.writer] if built.tree.writer else [])
             whole += bool(built.tree.pairs) and originals_known(trajectory, options)
     if not len(arriving):
         reasons = "; ".join(islice(skipped, 3)) or "there are no steers"
         raise InputError(f"nothing to train on: of what was given, nothing is usable ({reasons})")
-    return {"skipped": skipped, "whole_originals": whole}
+    return {"skipped": skipped, "whole_originals": whole, "writers": writers}
 
 
 def _only(kind: type, values: Iterable[Any]) -> Iterator[Any]:

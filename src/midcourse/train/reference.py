@@ -1,7 +1,8 @@
 """What the base model thought, computed once: log-probabilities at the labels, likeliest tokens where it must stay.
 
-One entry per tree, under a hash of all that the numbers depend on, on disk beside the run. A cached entry is never
-updated. Some stay in memory, the others are read when they are asked for. It knows no loss.
+Where an adapter wrote a text that is given too, the likeliest tokens are those of the base with that adapter on. One
+entry per tree, under a hash of all that the numbers depend on, on disk beside the run. A cached entry is never updated.
+Some stay in memory, the others are read when they are asked for. It knows no loss.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from midcourse.errors import InputError
 from midcourse.train.limits import READING, memory_named
 from midcourse.train.ranks import Ranks
 from midcourse.train.readings import read_reference
+from midcourse.train.writers import Writers
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.pack import Row
 from midcourse.tree.token_tree import TokenTree
@@ -54,8 +56,11 @@ class TreeReference:
 class ReferenceCache:
     """Entries by tree; those missing are computed with the adapter off."""
 
-    def __init__(self, folder: Path, key: dict[str, Any], top_k: int, memory: float = 512) -> None:
+    def __init__(
+        self, folder: Path, key: dict[str, Any], top_k: int, memory: float = 512, writers: Writers | None = None
+    ) -> None:
         self.folder = folder
+        self.writers = writers or Writers()
         self._memory = memory
         self.top_k = top_k
         self._key = json.dumps({**key, "top_k": top_k, **_versions()}, sort_keys=True, default=str)
@@ -81,6 +86,8 @@ class ReferenceCache:
         for array in (tree.token_ids, tree.parent, tree.labels, tree.retained):
             digest.update(np.ascontiguousarray(array).tobytes())
             digest.update(b"|")
+        if tree.writer is not None and tree.writer in self.writers:
+            digest.update(tree.writer.encode())
         return digest.hexdigest()[:40]
 
     def fill(
@@ -100,7 +107,10 @@ class ReferenceCache:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         some = (trees[at : at + _TOGETHER] for at in range(0, len(trees), _TOGETHER))
-        return sum(self._fill(model, part, path, progress, ranks) for part in some)
+        try:
+            return sum(self._fill(model, part, path, progress, ranks) for part in some)
+        finally:
+            self.writers.forget(model)
 
     def _fill(
         self, model: Any, trees: Sequence[TokenTree], path: ForwardPath, progress: Callable[[], None], ranks: Ranks
@@ -151,8 +161,13 @@ class ReferenceCache:
         off = model.disable_adapter() if hasattr(model, "disable_adapter") else nullcontext()
         was_training = model.training
         model.eval()
+        row = Row.of([tree])
         with torch.no_grad(), off:
-            read = read_reference(model, Row.of([tree]), tree.labels, tree.retained, self.top_k, path, self._memory)
+            read = read_reference(model, row, tree.labels, tree.retained, self.top_k, path, self._memory)
+        if tree.writer is not None and tree.writer in self.writers:
+            with torch.no_grad(), self.writers.on(model, tree.writer):
+                held = read_reference(model, row, tree.labels, tree.retained, self.top_k, path, self._memory)
+            read = (read[0], *held[1:])
         model.train(was_training)
         return TreeReference(*(part.cpu() for part in read))
 

@@ -24,7 +24,7 @@ __all__ = ["Arriving", "Shelf"]
 
 ALONE = Ranks()
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the files; others are written anew."""
 
 

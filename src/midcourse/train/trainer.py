@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from midcourse.errors import InputError
+from midcourse.model import LoadedModel
 from midcourse.objective import LossSettings, Totals, discounted, find_loss, step_loss
 from midcourse.train import checkpoint, guards, output, sharded
 from midcourse.train.adapter import open_model, was_trained, with_lora
@@ -39,6 +40,7 @@ from midcourse.train.shelf import Shelf
 from midcourse.train.sources import gather
 from midcourse.train.trees import HeldTrees, Parts, Trees
 from midcourse.train.verdicts import discounts, votes
+from midcourse.train.writers import Writers
 from midcourse.tree.attention import attention_kind
 from midcourse.tree.forward import Path as ForwardPath
 from midcourse.tree.forward import choose_path, has_plain_head
@@ -56,8 +58,8 @@ class SteerTrainer(SavingTrainer):
     """Train a model on steers.
 
     Args:
-        model: `builtin`, a folder, a hub id, or a loaded model. A `PeftModel` is trained as it is; anything else gets
-            a LoRA adapter unless `args.use_peft` is false.
+        model: `builtin`, a folder, a hub id, what `load_model` gives, or a model of transformers. A `PeftModel` is
+            trained as it is; anything else gets a LoRA adapter unless `args.use_peft` is false.
         args: Settings.
         train_dataset: Rows with the columns of docs/bring-your-own.md (a `datasets.Dataset`, or mappings), or
             `Trajectory` values.
@@ -89,6 +91,8 @@ class SteerTrainer(SavingTrainer):
     ) -> None:
         if train_dataset is None:
             raise InputError("SteerTrainer needs `train_dataset`: rows of steers or trajectories")
+        # Known by the hash of its files, as adapters and texts name it; a model that came loaded is hashed in memory.
+        self._by_files = isinstance(model, (str, Path, LoadedModel))
         model, self.text_tokenizer, self.base = open_model(model, processing_class)
         options = args.tree_options(
             max_depth=getattr(model.config.get_text_config(), "max_position_embeddings", None),
@@ -119,7 +123,8 @@ class SteerTrainer(SavingTrainer):
             key["quantization"] = getattr(quantization, "to_dict", lambda: quantization)()
         key |= {"attention": attention_kind(model), "rope": getattr(model.config, "rope_parameters", None)}
         folder = Path(args.reference_cache or Path(args.output_dir) / "reference")
-        self.references = ReferenceCache(folder, key, args.retain_top_k, args.logits_memory)
+        self.writers = Writers([Path(f) for f in args.writers or []], self.base if self._by_files else None)
+        self.references = ReferenceCache(folder, key, args.retain_top_k, args.logits_memory, self.writers)
         if args.use_peft and not hasattr(model, "disable_adapter"):
             model = with_lora(model, args, peft_config)
         self._seen = Seen()
@@ -150,6 +155,8 @@ class SteerTrainer(SavingTrainer):
                 "Make the SteerConfig once in each process, after the launcher has set RANK and WORLD_SIZE"
             )
         if self.ranks.lockstep:
+            if len(self.writers):
+                raise InputError("--writers needs the weights whole in each process: leave it out, or --fsdp")
             sharded.check(self.forward_path, adapter=hasattr(self.model, "peft_config"))
             has_plain_head(self.model)  # tried while the weights are whole
         # Constant in these models; told so, DDP does not send them round in every pass, of which ranks may make unequal
@@ -343,6 +350,9 @@ class SteerTrainer(SavingTrainer):
                     "computed any more. Start the run anew, or restore the folder `reference` of the run"
                 )
         self._count_votes()
+        if self.retain_weight > 0 and self.ranks.first:
+            for sentence in self.writers.doubts(self.examples.writers, self.base if self._by_files else None):
+                logger.warning(sentence)
         bar = reference_bar(sum(map(len, needed)), self.args.disable_tqdm or not self.ranks.first)
         for trees in needed:
             self.references.fill(model, trees, self.forward_path, bar, self.ranks)
@@ -350,7 +360,7 @@ class SteerTrainer(SavingTrainer):
             self._drift = DevDrift.of(model, needed[1], self.forward_path, self.ranks)
         if fresh and self._starts_at_zero:
             pool = needed[0] or needed[1]
-            some = pool[:: max(1, len(pool) // 3)][:3]
+            some = [t for t in pool[:: max(1, len(pool) // 3)][:3] if t.writer not in self.writers]
             guards.check_policy_is_reference(model, some, [self.references.entry(t) for t in some], self.forward_path)
 
     def _count_votes(self) -> None:

@@ -28,7 +28,7 @@ ROWS = 64
 _LET_GO = 1 << 26
 """Bytes of trees that are read before the pages they lay on are given back; the system may keep them as its cache."""
 
-_NAMES = ("id", "group", "split", "source")
+_NAMES = ("id", "group", "split", "source", "writer")
 _INTS, _FLOATS = pa.list_(pa.int32()), pa.list_(pa.float32())
 _ARRAYS = {
     "token_ids": _INTS,

@@ -64,6 +64,8 @@ class TokenTree:
     """What it is an example of."""
     source: str | None = None
     """Under which name a run counts it, where that is not what it teaches."""
+    writer: str | None = None
+    """Hash of the weights that wrote it, where that is known."""
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -176,6 +178,7 @@ def build_tree(trajectory: Trajectory, options: TreeOptions | None = None) -> Bu
         group=trajectory.group,
         split=trajectory.split,
         teaches=trajectory.teaches,
+        writer=trajectory.model.weights if trajectory.model else None,
     )
     return BuiltTree(tree, tuple(skipped))
 

@@ -87,7 +87,9 @@ def run_loop(loop: Loop, say: Say = lambda _: None) -> list[Round]:
                 if not (adapter / "adapter_model.safetensors").is_file():
                     texts = _until(store, number)
                     say(f"Round {number}: training on {_steers(texts)} steers")
-                    train_adapter(loop.model, loop.dtype, texts, adapter, loop.settings, seed=loop.seed)
+                    earlier = [str(loop.output_dir / f"round-{n}" / "adapter") for n in range(1, number)]
+                    settings = {**loop.settings, "writers": earlier}
+                    train_adapter(loop.model, loop.dtype, texts, adapter, settings, seed=loop.seed)
             efforts = _efforts(loop, number, adapter, test, found[0].efforts if found else None, say)
             texts = _until(store, number)
             found.append(Round(number, _steers(texts), efforts, _paid(texts)))
@@ -114,8 +116,7 @@ def train_adapter(
     usual = {"disable_tqdm": True, "seed": seed, "save_strategy": "epoch", "logging_steps": 5}
     config = SteerConfig(output_dir=str(output_dir), **{**usual, **settings})
     dev = part["dev"] if config.max_drift is not None else None
-    trainer = SteerTrainer(loaded.model, config, part["train"], dev or None, processing_class=loaded.tokenizer)
-    trainer.base = loaded.ref
+    trainer = SteerTrainer(loaded, config, part["train"], dev or None)
     trainer.train(resume_from_checkpoint=True)
     trainer.save_model()
     return next((h for h in reversed(trainer.state.log_history) if "loss" in h), {})
@@ -140,7 +141,7 @@ def _writer(loop: Loop, loaded: LoadedModel, mark: str, habits: Habits) -> Write
     task = loop.task
     sampling = Sampling(temperature=loop.temperature, seed=loop.seed)
     return Writer(
-        loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, habits, sampling,
+        loaded.model, loaded.tokenizer, task.rules, loaded.wrote, task.by, habits, sampling,
         seed=loop.seed, rows=loop.rows, mark=mark, checker=task.checker,
     )  # fmt: skip
 
