@@ -10,7 +10,7 @@ from peft import PeftModel
 
 import growing
 from midcourse.errors import InputError, ModelError
-from midcourse.model import weights_hash
+from midcourse.model import adapter_base, weights_hash
 from midcourse.train.writers import Writers
 from midcourse.tree.forward import logits_at
 from midcourse.tree.pack import Row
@@ -117,29 +117,33 @@ def test_a_text_has_another_entry_for_each_writer(tmp_path: Path, writer: Path):
 
 
 def test_what_a_user_should_know(writer: Path):
-    by, base = weights_hash(writer), ModelRef("tiny", "base")
-    assert not list(Writers([writer]).doubts({by: 3, "base": 2}, base))
-    assert not list(Writers().doubts({"base": 2}, base))
-    assert not list(Writers().doubts({"base": 2}, None))  # a model that came loaded: its hash is another one
-    (unknown,) = Writers().doubts({by: 3, "base": 2}, base)
-    assert unknown.startswith("3 of 5 texts were written by another model than tiny")
+    by, base = weights_hash(writer), adapter_base(writer)
+    assert base is not None
+    own = str(base.weights)
+    assert not list(Writers([writer], {by: 3, own: 2}, base).doubts())
+    assert not list(Writers([], {own: 2}, base).doubts())
+    assert not list(Writers([], {own: 2}).doubts())  # a model that came loaded: its hash is another one
+    (unknown,) = Writers([], {by: 3, own: 2}, base).doubts()
+    assert unknown.startswith(f"3 of 5 texts were written by another model than {base.name}")
     assert "--writers" in unknown
-    (unused,) = Writers([writer]).doubts({"base": 2}, base)
-    assert f"{writer}, given as one of the writers, wrote none of the texts" in unused
+    (unused,) = Writers([writer], {own: 2}, base).doubts()
+    assert f"None of the texts was written by one of the --writers as it is now ({writer})" in unused
 
 
 def test_a_run_says_so(tmp_path: Path, writer: Path, caplog: pytest.LogCaptureFixture):
     made = trainer(str(tmp_path), data=[growing.random_trajectory(i) for i in range(4)], writers=str(writer))
     with caplog.at_level(logging.WARNING):
         made._prepare_reference(fresh=True)
-    assert "wrote none of the texts" in caplog.text
+    assert "None of the texts was written by" in caplog.text
 
 
 def test_what_is_no_adapter_is_refused(tmp_path: Path, writer: Path):
     with pytest.raises(ModelError, match="does not exist"):
         trainer(str(tmp_path), writers=str(tmp_path / "nowhere"))
+    other = ModelRef("other", "0")
+    Writers([writer], {"0": 1}, other)  # an adapter of another base that wrote nothing harms nothing
     with pytest.raises(ModelError, match="does not fit other"):
-        Writers([writer], ModelRef("other", "0"))
+        Writers([writer], {weights_hash(writer): 1}, other)
 
 
 def test_a_run_that_trains_all_weights_cannot_switch(tmp_path: Path, writer: Path):

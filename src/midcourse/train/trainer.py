@@ -92,7 +92,7 @@ class SteerTrainer(SavingTrainer):
         if train_dataset is None:
             raise InputError("SteerTrainer needs `train_dataset`: rows of steers or trajectories")
         # Known by the hash of its files, as adapters and texts name it; a model that came loaded is hashed in memory.
-        self._by_files = isinstance(model, (str, Path, LoadedModel))
+        by_files = isinstance(model, (str, Path, LoadedModel))
         model, self.text_tokenizer, self.base = open_model(model, processing_class)
         options = args.tree_options(
             max_depth=getattr(model.config.get_text_config(), "max_position_embeddings", None),
@@ -123,7 +123,8 @@ class SteerTrainer(SavingTrainer):
             key["quantization"] = getattr(quantization, "to_dict", lambda: quantization)()
         key |= {"attention": attention_kind(model), "rope": getattr(model.config, "rope_parameters", None)}
         folder = Path(args.reference_cache or Path(args.output_dir) / "reference")
-        self.writers = Writers([Path(f) for f in args.writers or []], self.base if self._by_files else None)
+        base = self.base if by_files else None
+        self.writers = Writers([Path(f) for f in args.writers or []], self.examples.writers, base)
         self.references = ReferenceCache(folder, key, args.retain_top_k, args.logits_memory, self.writers)
         if args.use_peft and not hasattr(model, "disable_adapter"):
             model = with_lora(model, args, peft_config)
@@ -155,7 +156,7 @@ class SteerTrainer(SavingTrainer):
                 "Make the SteerConfig once in each process, after the launcher has set RANK and WORLD_SIZE"
             )
         if self.ranks.lockstep:
-            if len(self.writers):
+            if self.args.writers:
                 raise InputError("--writers needs the weights whole in each process: leave it out, or --fsdp")
             sharded.check(self.forward_path, adapter=hasattr(self.model, "peft_config"))
             has_plain_head(self.model)  # tried while the weights are whole
@@ -351,7 +352,7 @@ class SteerTrainer(SavingTrainer):
                 )
         self._count_votes()
         if self.retain_weight > 0 and self.ranks.first:
-            for sentence in self.writers.doubts(self.examples.writers, self.base if self._by_files else None):
+            for sentence in self.writers.doubts():
                 logger.warning(sentence)
         bar = reference_bar(sum(map(len, needed)), self.args.disable_tqdm or not self.ranks.first)
         for trees in needed:

@@ -23,39 +23,43 @@ class Writers:
 
     Args:
         folders: Where they are.
-        base: What they must have been trained on; None: not asked.
+        texts: How many texts each model wrote, by the hash of its weights.
+        base: What adapters that wrote some must have been trained on; None where its hash is not comparable.
 
     Raises:
-        ModelError: One of them is no adapter, or one of another base.
+        ModelError: One of them is no adapter, or wrote some of the texts and is one of another base.
     """
 
-    def __init__(self, folders: Sequence[Path] = (), base: ModelRef | None = None) -> None:
-        for folder in folders:
-            check_adapter(folder, base)
-        self._folders: Mapping[str, Path] = {weights_hash(f): f for f in folders}
+    def __init__(
+        self, folders: Sequence[Path] = (), texts: Mapping[str, int] | None = None, base: ModelRef | None = None
+    ) -> None:
+        self._texts, self._base = texts or {}, base
+        self._folders: dict[str, Path] = {}
         self._loaded: dict[str, str] = {}
+        for folder in folders:
+            check_adapter(folder)
+            weights = weights_hash(folder)
+            if weights in self._texts:
+                check_adapter(folder, base)
+            self._folders[weights] = folder
 
     def __contains__(self, writer: str | None) -> bool:
         return writer in self._folders
 
-    def doubts(self, texts: Mapping[str, int], base: ModelRef | None) -> Iterator[str]:
-        """What a user should know before they train.
-
-        Args:
-            texts: How many texts each model wrote, by the hash of its weights.
-            base: What all other texts are held to; None where its hash is not comparable.
-        """
-        for weights, folder in self._folders.items():
-            if not texts.get(weights):
-                yield f"The adapter {folder}, given as one of the writers, wrote none of the texts as it is now"
-        if base is None:
+    def doubts(self) -> Iterator[str]:
+        """What a user should know before they train."""
+        if self._folders and not any(weights in self._texts for weights in self._folders):
+            named = ", ".join(map(str, self._folders.values()))
+            yield f"None of the texts was written by one of the --writers as it is now ({named})"
+        if self._base is None:
             return
-        others = sum(n for weights, n in texts.items() if weights != base.weights and weights not in self._folders)
+        known = {self._base.weights, *self._folders}
+        others = sum(n for weights, n in self._texts.items() if weights not in known)
         if others:
             yield (
-                f"{others} of {sum(texts.values())} texts were written by another model than {base.name}. Where they "
-                "were let stand, the run holds to the base, which may make errors there that their writer no longer "
-                "made. If adapters wrote them, name their folders with --writers"
+                f"{others} of {sum(self._texts.values())} texts were written by another model than {self._base.name}. "
+                "Where they were let stand, the run holds to the base, which may make errors there that their writer "
+                "no longer made. If adapters wrote them, name their folders with --writers"
             )
 
     @contextmanager

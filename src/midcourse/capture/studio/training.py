@@ -122,12 +122,15 @@ class Trainings:
     def _train_command(self, asked: TrainRequest, folder: Path) -> list[str]:
         command = ["train", self._plan.store, "--model", self._plan.model, "--output_dir", str(folder)]
         command += ["--progress", str(folder / "progress.jsonl"), "--logging_steps", "1", "--disable_tqdm", "true"]
-        given = {
+        given: dict[str, Any] = {
             "num_train_epochs": asked.epochs,
             "beta": asked.beta,
             "learning_rate": asked.learning_rate,
             "max_drift": asked.max_drift,
         }
+        # What an adapter wrote here is held to that adapter, whether or not it is the one that is on.
+        whole = [f for f in self._writer.adapters.values() if (f / "adapter_model.safetensors").is_file()]
+        given["writers"] = json.dumps([str(f) for f in whole]) if whole else None
         return command + [word for k, v in given.items() if v is not None for word in (f"--{k}", str(v))]
 
     async def _call(self, command: Sequence[str], progress: Path | None, state: Any) -> str | None:

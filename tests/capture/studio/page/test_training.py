@@ -1,5 +1,6 @@
 """Write, steer, train, write on one screen: a real run of `midcourse train` on a tiny model, started from the page."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 
 from capture.studio.page.opened import running, until, view
 from capture.studio.page.told import Told
+from midcourse.model import weights_hash
+from midcourse.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
@@ -53,3 +56,23 @@ def test_train_from_the_page_and_write_with_what_came_of_it(tab: Callable[..., A
         page.get_by_role("button", name="Start").click()
         until(page, "s.draft && s.view.shown > 3", 30)
         assert view(page, "draft.model.adapter") == "round-1"
+
+        # What this adapter wrote is held to it when all is trained again.
+        until(page, "s.view.shown > 12", 30)
+        page.keyboard.press("Space")
+        until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.type("no")
+        page.keyboard.press("Control+Enter")
+        until(page, "s.draft.steers.length === 1 && !s.view.pending")
+        page.keyboard.press("Control+s")
+        until(page, "s.view.phase === 'closed'")
+        page.evaluate("location.hash = '#/train'")
+        page.get_by_role("button", name="Train on these steers").click()
+        page.locator("[data-testid=run][data-state=done]", has_text="round-2").wait_for(timeout=90_000)
+        adapter = tmp_path / "runs" / "round-1"
+        with Store(tmp_path / "steers.db", create=False) as store:
+            assert [t.model for t in store.trajectories() if t.model and t.model.weights == weights_hash(adapter)]
+        record = json.loads((tmp_path / "runs" / "round-2" / "midcourse.json").read_text())
+        assert record["settings"]["writers"] == [str(adapter)]
