@@ -15,6 +15,7 @@ from midcourse import builtin as midcourse_builtin
 from midcourse.errors import ModelError
 from midcourse.model import (
     BUILTIN_WEIGHTS,
+    base_name,
     builtin_path,
     cache_folder,
     load_model,
@@ -23,6 +24,7 @@ from midcourse.model import (
     usual_device,
     weights_hash,
 )
+from midcourse.types import ModelRef
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +192,16 @@ def test_an_adapter_changes_the_model(folder, tmp_path):
         assert not torch.allclose(tuned.model(ids).logits, base.model(ids).logits)
         with tuned.model.disable_adapter():
             assert torch.equal(tuned.model(ids).logits, base.model(ids).logits)
+
+
+def test_who_wrote_is_the_adapter_and_its_base_is_found_by_its_name(folder, tmp_path):
+    adapter = model_folder.save_adapter(tmp_path / "round-1", folder)
+    plain, steered = load_model(folder), load_model(folder, adapter=adapter)
+    assert plain.wrote == plain.ref
+    assert steered.wrote == ModelRef(f"{folder}+round-1", weights_hash(adapter))
+    assert base_name(steered.wrote) == base_name(plain.wrote) == str(folder)
+    (tmp_path / "a+b").mkdir()
+    assert base_name(ModelRef(str(tmp_path / "a+b"))) == str(tmp_path / "a+b")
 
 
 def test_an_adapter_of_another_base_is_refused_and_both_are_named(folder, tmp_path):

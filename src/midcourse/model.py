@@ -28,6 +28,7 @@ __all__ = [
     "BUILTIN",
     "LoadedModel",
     "adapter_base",
+    "base_name",
     "builtin_path",
     "cache_folder",
     "copy_companions",
@@ -73,6 +74,11 @@ class LoadedModel:
         if self.adapter is None:
             return self.ref
         return ModelRef(f"{self.ref.name}+{self.adapter.name}", weights_hash(self.adapter))
+
+
+def base_name(wrote: ModelRef) -> str:
+    """What to load the base by of who wrote: `LoadedModel.wrote` puts an adapter's name behind it."""
+    return wrote.name if Path(wrote.name).is_dir() else wrote.name.rpartition("+")[0] or wrote.name
 
 
 # -- find ------------------------------------------------------------------------------------------------------------

@@ -69,6 +69,12 @@ def test_show(path: Path) -> None:
     assert "bridge" not in newest
 
 
+def test_what_an_adapter_wrote_is_shown_in_its_bases_tokens(path: Path, folder: Path) -> None:
+    with Store(path) as store, store._write() as connection:
+        connection.execute(schema.trajectory.update().values(model_name=f"{folder}+round-1"))
+    assert "It was{~~ 1832.~> right.~~}" in run("show", "bri", "--store", path).stdout
+
+
 def test_show_of_what_is_not_there(path: Path) -> None:
     with pytest.raises(InputError, match="no steer 'zz'"):
         run("show", "zz", "--store", path)

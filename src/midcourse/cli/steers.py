@@ -184,11 +184,11 @@ class Tokenizers:
 
     def of(self, trajectory: "Trajectory") -> "TextTokenizer":
         """The given model's, else the one of the model that the trajectory names, else the built-in model's."""
-        from midcourse.model import resolve
+        from midcourse.model import base_name, resolve
         from midcourse.publish.sides import check_tokenizer
         from midcourse.tokens import TextTokenizer
 
-        name = self._model or (trajectory.model.name if trajectory.model else None) or "builtin"
+        name = self._model or (base_name(trajectory.model) if trajectory.model else None) or "builtin"
         if name not in self._loaded:
             try:
                 self._loaded[name] = TextTokenizer.load(resolve(name))
