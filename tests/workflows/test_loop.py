@@ -5,6 +5,8 @@ import json
 import pytest
 
 from midcourse.errors import InputError
+from midcourse.model import weights_hash
+from midcourse.store import Store
 from midcourse.workflows import loop as looping
 from midcourse.workflows.loop import Loop, run_loop
 from midcourse.workflows.tasks import Task
@@ -56,6 +58,12 @@ def test_rounds_are_counted_and_a_stopped_loop_goes_on(task, tmp_path, monkeypat
     assert table.count("\n| ") == 5
     assert "Too few for a claim" in table
     assert run_loop(plan)[2].efforts == found[2].efforts
+    first = tmp_path / "out/round-1/adapter"
+    record = json.loads((tmp_path / "out/round-2/adapter/midcourse.json").read_text())
+    assert record["settings"]["writers"] == [str(first)]  # its texts are held to it
+    with Store(tmp_path / "out/loop.db", create=False) as store:
+        wrote = {t.sampler["simulated"]["mark"]: t.model.weights for t in store.trajectories()}
+    assert wrote == {m: weights_hash(tmp_path / "model") for m in ("round 1", "dev")} | {"round 2": weights_hash(first)}
 
 
 @pytest.mark.long
