@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 import model_folder
 from midcourse.cli import app
+from midcourse.cli.training import _options
+from midcourse.errors import InputError
 
 
 @pytest.mark.long
@@ -40,3 +42,13 @@ def test_an_option_in_place_of_the_data_is_told(words: list[str]) -> None:
     said = CliRunner().invoke(app, ["train", *words, "--output_dir", "out"])
     assert said.exit_code == 2
     assert f"the data comes first and settings after it, got '{words[0]}'" in said.stderr
+
+
+def test_lists_are_given_as_json_and_nothing_as_nothing() -> None:
+    given = _options(["--writers", '["a", "b"]', "--mix=", "--beta", "0.2", "--use_peft"])
+    assert given == {"writers": ["a", "b"], "mix": "", "beta": 0.2, "use_peft": True}
+
+
+def test_what_begins_like_json_and_is_none_is_told() -> None:
+    with pytest.raises(InputError, match=r"--mix begins like JSON and is none \(.*\): \{text"):
+        _options(["--mix", "{text: 0.1}"])

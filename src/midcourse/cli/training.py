@@ -121,7 +121,10 @@ def _options(args: list[str]) -> dict[str, Any]:
         name, given, value = word[2:].partition("=")
         if not given:
             value = queue.pop(0) if queue and not queue[0].startswith("--") else "true"
-        found[name.replace("-", "_")] = _value(value)
+        try:
+            found[name.replace("-", "_")] = _value(value)
+        except ValueError as error:
+            raise InputError(f"--{name} begins like JSON and is none ({error}): {value}") from error
     return found
 
 
@@ -135,4 +138,4 @@ def _value(text: str) -> Any:
             return kind(text)
         except ValueError:
             continue
-    return json.loads(text) if text[:1] in "{[" else text
+    return json.loads(text) if text.startswith(("{", "[")) else text

@@ -1,8 +1,9 @@
 """Rounds of write, steer, train: does a person have to step in less and less?
 
 Each round the newest model writes on prompts of its own, is steered, and a fresh adapter is trained from the base on
-all steers so far; then it writes tasks nobody trained on, and the steers it still needs are counted. Every step leaves
-a file when it is done, so a loop that was stopped goes on at the step it was in. It only puts steps in order.
+all steers so far, held to each text's writer where it was let stand; then it writes tasks nobody trained on, and the
+steers it still needs are counted. Every step leaves a file when it is done, so a loop that was stopped goes on at the
+step it was in. It only puts steps in order.
 """
 
 import json
@@ -88,7 +89,7 @@ def run_loop(loop: Loop, say: Say = lambda _: None) -> list[Round]:
                     texts = _until(store, number)
                     say(f"Round {number}: training on {_steers(texts)} steers")
                     earlier = [str(loop.output_dir / f"round-{n}" / "adapter") for n in range(1, number)]
-                    settings = {**loop.settings, "writers": earlier}
+                    settings = {"writers": earlier, **loop.settings}
                     train_adapter(loop.model, loop.dtype, texts, adapter, settings, seed=loop.seed)
             efforts = _efforts(loop, number, adapter, test, found[0].efforts if found else None, say)
             texts = _until(store, number)
