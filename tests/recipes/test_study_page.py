@@ -34,14 +34,15 @@ def test_the_protocol_names_every_method_and_task_that_is_run():
 def test_the_loops_that_are_told_of_are_those_that_are_committed():
     kept = ROOT / "benchmarks" / "results" / "loop"
     told = " ".join((ROOT / "docs" / "results.md").read_text(encoding="utf-8").split())
-    assert (ROOT / "docs/loop/house_style.svg").read_bytes() == (kept / "house_style/loop.svg").read_bytes()
-    plain, discount = (_rounds(kept / name) for name in ("house_style", "house_style_discount"))
-    for row in plain:
-        steers, ratio, rest = row[3], row[4].replace("x fewer", " times fewer").replace(".0 ", " "), row[7:]
-        line = f"| {' | '.join([*row[:3], f'{steers}, {ratio}' if ratio else steers, row[5], *rest])} |"
-        assert line in told
-    needed = [row[3].split()[0] for row in discount[1:]]
-    assert f"{needed[0]}, {needed[1]} and {needed[2]} steers a task" in told
+    for folder in sorted(kept.iterdir()):
+        assert f"benchmarks/results/loop/{folder.name})" in told
+        for row in _rounds(folder):
+            steers, ratio = row[3], row[4].replace("x fewer", " times fewer").replace(".0 ", " ")
+            cells = [*row[:2], f"{steers}, {ratio}" if ratio else steers, row[5], *(c or "–" for c in row[7:])]
+            assert f"| {' | '.join(cells)} |" in told, folder.name
+    for drawn in (ROOT / "docs" / "loop").glob("*.svg"):
+        assert drawn.read_bytes() == (kept / drawn.stem / "loop.svg").read_bytes()
+        assert f"(loop/{drawn.name})" in told
 
 
 def _rounds(folder: Path) -> list[list[str]]:
