@@ -18,7 +18,10 @@ def task(tmp_path):
 
 
 def efforts(*charged: int) -> Efforts:
-    tasks = [Effort(f"p{n}", c, c, 40 + n, 0.9, 10.0, None if c < 14 else "cut off") for n, c in enumerate(charged)]
+    tasks = [
+        Effort(f"p{n}", c if c < 14 else 3, c, 40 + n, 0.9, 10.0, None if c < 14 else "cut off")
+        for n, c in enumerate(charged)
+    ]
     return Efforts(tuple(tasks), 14)
 
 
@@ -47,10 +50,10 @@ def test_a_gain_stands_beside_its_drift_and_its_text(task, tmp_path, evaluated):
     found = [Round(0, 7, efforts(4, 4), 300.0), Round(1, 7, efforts(1, 0), 300.0, evaluated)]
     page = write_rounds(task, found, tmp_path).read_text()
     base, first = rows(page)
-    assert base == ["base", "0", "0", "4.00 [4.00, 4.00]", "", "100%", "40", "0.90", "0", "60% [59, 61]"]
+    assert base == ["base", "0", "0", "4.00 [4.00, 4.00]", "", "4.00", "100%", "40", "0.90", "0", "60% [59, 61]"]
     assert first[:3] == ["1", "7", "5"]
     assert first[3].startswith("0.50 [")
-    assert first[4:] == ["8.0x fewer", "100%", "40", "0.90", "0.0300", "20% [19, 21]"]
+    assert first[4:] == ["8.0x fewer", "0.50", "100%", "40", "0.90", "0.0300", "20% [19, 21]"]
     assert "- base: Utilize it. Now.…\n- round 1: Use it.…" in page
     assert "Too few for a claim" in page
     drawn = (tmp_path / "loop.svg").read_text()
@@ -62,8 +65,8 @@ def test_what_was_not_evaluated_is_left_open(task, tmp_path):
     found = [Round(0, 0, efforts(4, 14), 0.0), Round(1, 7, efforts(0, 0), 60.0)]
     page = write_rounds(task, found, tmp_path).read_text()
     base, first = rows(page)
-    assert base[5] == "50%"  # the other was charged the cap
-    assert first[4:] == ["none needed", "100%", "40", "0.90", "", ""]
+    assert base[5:7] == ["3.50", "50%"]  # the other was charged the cap
+    assert first[4:] == ["none needed", "0.00", "100%", "40", "0.90", "", ""]
     assert "when nobody steers" not in page
     assert "drift on answers" not in (tmp_path / "loop.svg").read_text()
 

@@ -16,8 +16,8 @@ from midcourse.workflows.tasks import Task
 
 __all__ = ["Round", "write_rounds"]
 
-_HEAD = ("round", "steers trained on", "minutes paid", "steers per task", "against the base", "finished", "tokens")
-_PRICE = ("distinct 3-grams", "drift on answers", "recurrence at the base's forks")
+_HEAD = ("round", "steers trained on", "minutes paid", "steers per task", "against the base", "really made", "finished")
+_PRICE = ("tokens", "distinct 3-grams", "drift on answers", "recurrence at the base's forks")
 _SHOWN = 240
 """Characters of a text."""
 
@@ -64,6 +64,7 @@ def write_rounds(task: Task, found: Sequence[Round], folder: Path) -> Path:
     base = found[0].efforts
     lines = [f"# {task.name}: steers needed per unseen task", "", *_table(found)]
     lines += ["", f"{len(base.tasks)} unseen tasks; one that was not finished is charged {base.cap} steers."]
+    lines[-1] += " Those really made leave that charge out."
     if len(base.tasks) < ENOUGH:
         lines.append(f"Too few for a claim, which needs {ENOUGH}.")
     if task.counter is None:
@@ -94,6 +95,7 @@ def _table(found: Sequence[Round]) -> list[str]:
                 f"{r.paid / 60 if r.number else 0:.0f}",
                 f"{mean.mean:.2f} [{mean.low:.2f}, {mean.high:.2f}]",
                 ratio if r.number else "",
+                f"{sum(t.steers for t in r.efforts.tasks) / len(r.efforts.tasks):.2f}",
                 f"{said['finished']:.0%}",
                 f"{said['tokens']:.0f}",
                 f"{said['distinct_3']:.2f}",
