@@ -107,6 +107,16 @@ def test_nothing_of_the_writers_is_left_in_the_model_or_its_folder(tmp_path: Pat
     assert not list(tmp_path.rglob("writer*"))
 
 
+def test_margins_are_checked_before_the_first_step_whoever_wrote(tmp_path: Path, writer: Path):
+    texts = [t.with_(model=ModelRef("tiny+adapter", weights_hash(writer))) for t in written(writer)]
+    made = trainer(str(tmp_path), data=texts, writers=str(writer))
+    made._prepare_reference(fresh=True)  # KL is not 0 here, margins are
+    with torch.no_grad():
+        made.model.get_base_model().lm_head.weight[::2] *= 1.5
+    with pytest.raises(ModelError, match="already differs from the reference"):
+        made._prepare_reference(fresh=True)
+
+
 def test_a_text_has_another_entry_for_each_writer(tmp_path: Path, writer: Path):
     """One folder of references serves runs with and without."""
     shared = str(tmp_path / "shared")

@@ -5,7 +5,6 @@ and trees are taken one by one, as they come; rows are joined into texts first, 
 no model and no loss.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
@@ -98,12 +97,11 @@ def _read(data: Iterator[Any], tokenizer: TextTokenizer, options: TreeOptions, a
     first = next(data, None)
     values = chain([] if first is None else [first], data)
     skipped: list[str] = []
-    whole, writers = 0, Counter[str]()
+    whole = 0
     if isinstance(first, TokenTree):
         for tree in _only(TokenTree, values):
             arriving.add(tree)
-            writers.update([tree.writer] if tree.writer else [])
-        return {"skipped": skipped, "whole_originals": whole, "writers": writers}
+        return {"skipped": skipped, "whole_originals": whole, "writers": arriving.writers}
     rows = not isinstance(first, Trajectory)
     for trajectory in _joined(values, tokenizer, skipped) if rows else _only(Trajectory, values):
         if trajectory.tokenizer != tokenizer.hash:
@@ -117,12 +115,11 @@ def _read(data: Iterator[Any], tokenizer: TextTokenizer, options: TreeOptions, a
         held = trajectory.learns_text and built.tree.retain.any()  # text whose distribution is held, not learnt
         if len(built.tree.labels) or held:
             arriving.add(built.tree)
-            writers.update([built.tree.writer] if built.tree.writer else [])
             whole += bool(built.tree.pairs) and originals_known(trajectory, options)
     if not len(arriving):
         reasons = "; ".join(islice(skipped, 3)) or "there are no steers"
         raise InputError(f"nothing to train on: of what was given, nothing is usable ({reasons})")
-    return {"skipped": skipped, "whole_originals": whole, "writers": writers}
+    return {"skipped": skipped, "whole_originals": whole, "writers": arriving.writers}
 
 
 def _only(kind: type, values: Iterable[Any]) -> Iterator[Any]:

@@ -4,7 +4,7 @@ At step 0 the policy is the reference: every margin and every KL is 0. And a pac
 plain rows, or the model's layers do something with the mask that we do not know.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import torch
@@ -52,9 +52,13 @@ def check_packed_equals_rows(model: Any, trees: Sequence[TokenTree]) -> float:
 
 
 def check_policy_is_reference(
-    model: Any, trees: Sequence[TokenTree], references: Sequence[TreeReference], path: Path
+    model: Any,
+    trees: Sequence[TokenTree],
+    references: Sequence[TreeReference],
+    path: Path,
+    writers: Container[str | None] = (),
 ) -> None:
-    """Before the first step margins and KL are 0.
+    """Before the first step margins are 0, and KL is where a tree is not held to one of the `writers`.
 
     Raises:
         ModelError: They are not: the adapter does not start at zero, or the cached reference is another model's.
@@ -68,7 +72,9 @@ def check_policy_is_reference(
                 (read.pairs.chosen - read.pairs.ref_chosen).abs(),
                 (read.pairs.rejected - read.pairs.ref_rejected).abs(),
             ]
-            largest = max((float(m.max()) for m in (*moved, read.retained_kl.abs()) if len(m)), default=0.0)
+            if tree.writer not in writers:
+                moved.append(read.retained_kl.abs())
+            largest = max((float(m.max()) for m in moved if len(m)), default=0.0)
             if not largest <= _tolerance(model):
                 raise ModelError(
                     f"before the first step the policy already differs from the reference by {largest:.3g} nats. "

@@ -7,6 +7,7 @@ came is sealed by one hash, so that a run that goes on knows whether its data ar
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -43,6 +44,8 @@ class Arriving:
         self._count = self._tokens = 0
         self._writer: TreeWriter | None = None
         self._seal = hashlib.blake2b(digest_size=16)
+        self.writers: Counter[str] = Counter()
+        """How many of them each model wrote, by the hash of its weights, where that is known."""
 
     def __len__(self) -> int:
         return self._count
@@ -51,6 +54,7 @@ class Arriving:
         """The next one."""
         self._count += 1
         self._tokens += len(tree)
+        self.writers.update([tree.writer] if tree.writer else [])
         for piece in _pieces(tree):
             self._seal.update(piece)
         if self._writer is not None:

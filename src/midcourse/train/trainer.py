@@ -361,8 +361,9 @@ class SteerTrainer(SavingTrainer):
             self._drift = DevDrift.of(model, needed[1], self.forward_path, self.ranks)
         if fresh and self._starts_at_zero:
             pool = needed[0] or needed[1]
-            some = [t for t in pool[:: max(1, len(pool) // 3)][:3] if t.writer not in self.writers]
-            guards.check_policy_is_reference(model, some, [self.references.entry(t) for t in some], self.forward_path)
+            some = pool[:: max(1, len(pool) // 3)][:3]
+            entries = [self.references.entry(t) for t in some]
+            guards.check_policy_is_reference(model, some, entries, self.forward_path, self.writers)
 
     def _count_votes(self) -> None:
         """What the data say of each token; every rank counts its share."""

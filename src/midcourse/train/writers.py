@@ -43,7 +43,7 @@ class Writers:
                 check_adapter(folder, base)
             self._folders[weights] = folder
 
-    def __contains__(self, writer: str | None) -> bool:
+    def __contains__(self, writer: object) -> bool:
         return writer in self._folders
 
     def doubts(self) -> Iterator[str]:

@@ -15,6 +15,20 @@ from midcourse.store import Store
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 
+def steered(page: Any, word: str) -> None:
+    """The text that is being written, with a word put in place of its second one, accepted as it then stands."""
+    until(page, "s.view.shown > 12", 30)
+    page.keyboard.press("Space")
+    until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.type(word)
+    page.keyboard.press("Control+Enter")
+    until(page, "s.draft.steers.length === 1 && !s.view.pending")
+    page.keyboard.press("Control+s")
+    until(page, "s.view.phase === 'closed'")
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.timeout(180)
@@ -28,16 +42,7 @@ def test_train_from_the_page_and_write_with_what_came_of_it(tab: Callable[..., A
     with running(Told([""]), tmp_path / "steers.db", ("One.", "Two."), load, model=str(model)) as run:
         page = tab(run.address)
         page.keyboard.press("Enter")
-        until(page, "s.view.shown > 12", 30)
-        page.keyboard.press("Space")
-        until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
-        page.keyboard.press("Home")
-        page.keyboard.press("ArrowRight")
-        page.keyboard.type("yes")
-        page.keyboard.press("Control+Enter")
-        until(page, "s.draft.steers.length === 1 && !s.view.pending")
-        page.keyboard.press("Control+s")
-        until(page, "s.view.phase === 'closed'")
+        steered(page, "yes")
         assert [s.kind for s in run.steers()] == ["typed"]
 
         page.evaluate("location.hash = '#/train'")
@@ -58,16 +63,7 @@ def test_train_from_the_page_and_write_with_what_came_of_it(tab: Callable[..., A
         assert view(page, "draft.model.adapter") == "round-1"
 
         # What this adapter wrote is held to it when all is trained again.
-        until(page, "s.view.shown > 12", 30)
-        page.keyboard.press("Space")
-        until(page, "s.view.phase === 'pause' && s.draft.mode !== 'streaming'")
-        page.keyboard.press("Home")
-        page.keyboard.press("ArrowRight")
-        page.keyboard.type("no")
-        page.keyboard.press("Control+Enter")
-        until(page, "s.draft.steers.length === 1 && !s.view.pending")
-        page.keyboard.press("Control+s")
-        until(page, "s.view.phase === 'closed'")
+        steered(page, "no")
         page.evaluate("location.hash = '#/train'")
         page.get_by_role("button", name="Train on these steers").click()
         page.locator("[data-testid=run][data-state=done]", has_text="round-2").wait_for(timeout=90_000)
