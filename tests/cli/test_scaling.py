@@ -44,3 +44,12 @@ def test_what_train_refuses_is_not_planned():
 @pytest.mark.parametrize(("memory", "where"), [("80", "each with all weights"), ("20", "each with a shard")])
 def test_the_base_is_in_shards_where_it_does_not_fit(memory: str, where: str):
     assert where in plan("--model", "llama-3.1-8b", "--gpus", "2", "--gpu_memory", memory).stdout
+
+
+def test_a_run_in_float32_is_reckoned_as_one():
+    words = ("--model", "llama-3.1-8b")
+    half, full = (json.loads(plan(*words, "--dtype", kind, "--json").stdout) for kind in ("bfloat16", "float32"))
+    assert full["memory"]["weights"] - half["memory"]["weights"] == pytest.approx(2 * 8_030_261_248)
+    assert full["hours"] == pytest.approx(half["hours"] * 989 / 67)
+    assert "float32  reckoned in float32" in plan(*words, "--dtype", "float32").stdout
+    assert "expected bfloat16 or float32" in plan(*words, "--dtype", "fp32", code=2).stderr

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from growing import Growing
+from midcourse.errors import InputError
+from midcourse.train import SteerConfig
 from midcourse.train.verdicts import discounts, votes
 from midcourse.tree.token_tree import TreeOptions, build_tree
 from training_run import trainer
@@ -76,3 +78,10 @@ def test_what_was_turned_down_becomes_unlikely_where_the_text_was_let_stand(tmp_
             return float(made.model(ids).logits[0, 2:].softmax(1)[:, 30].mean())
 
     assert math.log(chance(1.0) / chance(0.0)) < -0.3
+
+
+@pytest.mark.parametrize("without", [{"retain_weight": 0.0}, {"retain_source": "none"}, {"loss_type": "sigmoid"}])
+def test_a_discount_on_nothing_is_refused(tmp_path: Path, without: dict[str, object]):
+    with pytest.raises(InputError, match=r"retain_discount is 0\.5; expected 0, since nothing is held"):
+        SteerConfig(output_dir=str(tmp_path), retain_discount=0.5, **without)
+    SteerConfig(output_dir=str(tmp_path), retain_discount=0.5, use_cpu=True)

@@ -72,15 +72,15 @@ def test_what_a_step_reckons_again():
 
 def test_shards_are_taken_where_one_gpu_is_too_small():
     tree = Forked(2048, 20, 64)
-    assert not reckon(Shape.of("llama-3.1-8b"), tree, 100, GPUS["h100"], processes=8).training.sharded
-    large = reckon(Shape.of("llama-3.1-70b"), tree, 100, GPUS["h100"], processes=8)
+    assert not reckon(Shape.of("llama-3.1-8b"), tree, 100, GPUS["bfloat16"]["h100"], processes=8).training.sharded
+    large = reckon(Shape.of("llama-3.1-70b"), tree, 100, GPUS["bfloat16"]["h100"], processes=8)
     assert large.training.sharded
     assert large.fits
-    assert not reckon(Shape.of("llama-3.1-70b"), tree, 100, GPUS["h100"]).fits
+    assert not reckon(Shape.of("llama-3.1-70b"), tree, 100, GPUS["bfloat16"]["h100"]).fits
 
 
 def test_what_has_to_stay_whole_is_not_placed_in_shards():
-    shape, room = Shape.of("llama-3.1-70b"), GPUS["h100"].memory
+    shape, room = Shape.of("llama-3.1-70b"), GPUS["bfloat16"]["h100"].memory
     assert placed(shape, Training(), 2048, room, processes=8).sharded
     assert not placed(shape, Training(), 2048, room).sharded
     assert not placed(shape, Training(adapter=False), 2048, room, processes=8).sharded

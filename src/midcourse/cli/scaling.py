@@ -31,6 +31,7 @@ def plan(
     max_tokens: Annotated[int, typer.Option("--max_tokens", min=16, help="Most tokens of a packed row.")] = 2048,
     lora_r: Annotated[int, typer.Option("--lora_r", min=0, help="Rank of the adapter; 0 trains all weights.")] = 16,
     checkpointing: Annotated[bool, typer.Option(help="Recompute activations in the backward pass.")] = True,
+    dtype: Annotated[str, typer.Option(help="As `midcourse train --dtype`: bfloat16 or float32.")] = "bfloat16",
     four_bits: Annotated[bool, typer.Option("--load_in_4bit", help="The base in 4 bits, as QLoRA has it.")] = False,
     fsdp: Annotated[bool | None, typer.Option(help="Weights in shards; left open, where they do not fit.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -51,23 +52,27 @@ def plan(
         shape = Shape.of(model, rank=lora_r or None)
     except ImportError as error:
         raise MissingExtra.of("train", "`midcourse plan`") from error
-    if gpu.lower() not in GPUS:
-        raise InputError(f"--gpu is {gpu!r}; expected one of {', '.join(GPUS)}, or give --tflops and --gpu_memory")
+    if dtype not in GPUS:
+        raise InputError(f"--dtype is {dtype!r}; expected {' or '.join(GPUS)}")
+    if gpu.lower() not in GPUS[dtype]:
+        known = ", ".join(GPUS[dtype])
+        raise InputError(f"--gpu is {gpu!r}; expected one of {known}, or give --tflops and --gpu_memory")
     if not 0 < utilisation <= 1:
         raise InputError(f"--utilisation is {utilisation:g}; expected a share above 0 and at most 1")
     if four_bits and not lora_r:
         raise InputError("a base in 4 bits cannot learn itself: give --lora_r, or leave out --load_in_4bit")
     if fsdp and not lora_r:
         raise InputError("all weights are not trained in shards: give --lora_r, or leave out --fsdp")
-    sheet = GPUS[gpu.lower()]
+    sheet = GPUS[dtype][gpu.lower()]
     hardware = replace(
         sheet,
         flops=sheet.flops if tflops is None else tflops * 1e12,
         memory=sheet.memory if gpu_memory is None else gpu_memory * 1e9,
         used=utilisation,
     )
-    bits = IN_4_BITS if four_bits else 2.0
-    how = Training(bytes_a_weight=bits, adapter=bool(lora_r), checkpointed=checkpointing, sharded=bool(fsdp))
+    half = dtype == "bfloat16"
+    bits = IN_4_BITS if four_bits else 2.0 if half else 4.0
+    how = Training(bits, half, adapter=bool(lora_r), checkpointed=checkpointing, sharded=bool(fsdp))
     tree = Forked(trunk, forks, branch)
     if fsdp is None:
         how = placed(shape, how, tree.row(max_tokens), hardware.memory, processes=gpus)
@@ -84,6 +89,7 @@ def plan(
     rows = [
         ("parameters", f"{shape.parameters:,}", f"{shape.body:,} in the layers"),
         ("trained", f"{shape.trained:,}", f"LoRA of rank {lora_r}" if lora_r else "all weights"),
+        ("weights in", "4 bits" if four_bits else dtype, f"reckoned in {dtype}"),
         ("tokens per tree", f"{made.tree.tokens:,}", f"as independent rows {made.tree.branch_tokens:,}"),
         (
             "processes",

@@ -206,6 +206,7 @@ class SteerConfig(TrainingArguments):
         def one_of(name: str, *allowed: str) -> tuple[bool, str]:
             return getattr(self, name) in allowed, f"one of {', '.join(allowed)}"
 
+        held = settings.retain_weight > 0 and self.retain_source != "none"
         return {
             "forward_path": one_of("forward_path", "auto", "packed", "branches", "detached"),
             "weigh_by": one_of("weigh_by", "steer", "trajectory"),
@@ -224,7 +225,10 @@ class SteerConfig(TrainingArguments):
             "resumed_tokens": (self.resumed_tokens >= 0, "at least 0"),
             "retain_top_k": (self.retain_top_k >= 64, "at least 64"),
             "retain_weight": (settings.retain_weight >= 0, "at least 0"),
-            "retain_discount": (0 <= self.retain_discount <= 1, "from 0 to 1"),
+            "retain_discount": (
+                self.retain_discount == 0 or (0 < self.retain_discount <= 1 and held),
+                "from 0 to 1" if held else "0, since nothing is held (retain_weight 0 or retain_source none)",
+            ),
             "max_drift": (self.max_drift is None or self.max_drift > 0, "above 0, or left out"),
             "drift_looks": (self.drift_looks >= 0, "at least 0"),
             "logits_memory": (self.logits_memory >= 1, "at least 1"),

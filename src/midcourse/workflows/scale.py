@@ -78,12 +78,20 @@ class Hardware:
 
 
 GPUS = {
-    "h100": Hardware(989e12, 80e9),
-    "a100": Hardware(312e12, 80e9),
-    "l40s": Hardware(362e12, 48e9),
-    "rtx4090": Hardware(165e12, 24e9),
+    "bfloat16": {
+        "h100": Hardware(989e12, 80e9),
+        "a100": Hardware(312e12, 80e9),
+        "l40s": Hardware(362e12, 48e9),
+        "rtx4090": Hardware(165e12, 24e9),
+    },
+    "float32": {
+        "h100": Hardware(67e12, 80e9),
+        "a100": Hardware(19.5e12, 80e9),
+        "l40s": Hardware(91.6e12, 48e9),
+        "rtx4090": Hardware(82.6e12, 24e9),
+    },
 }
-"""Dense bfloat16 by the vendors' data sheets."""
+"""Dense, by the vendors' data sheets and the type that is reckoned in; float32 in full, not as TF32."""
 
 
 @dataclass(frozen=True, slots=True)
