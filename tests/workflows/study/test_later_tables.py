@@ -1,6 +1,5 @@
 """Tables of what is exploratory, from results as they are committed."""
 
-import json
 import re
 from dataclasses import replace
 
@@ -9,46 +8,7 @@ import pytest
 from midcourse.workflows.study.cell import Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.tables import write_tables
-
-DRIFTS = ("retained", "answers", "text")
-
-
-def interval(mean: float):
-    return {"mean": mean, "low": mean, "high": mean, "n": 1, "prompts": 1}
-
-
-def found(forks, *, recurrence: float = 0.4, drift: float = 0.005, likely: bool = False):
-    both = {"base": interval(0.5), "steered": interval(recurrence), "change": interval(recurrence - 0.5)}
-    value = {
-        "metrics": {
-            "recurrence": {"base": None, "steered": None, "change": None} if likely else both,
-            "valid": both,
-            "flawed": both,
-            "logp_chosen": both,
-            **{f"drift/kl_{k}": {"base": interval(0), "steered": interval(drift)} for k in DRIFTS},
-        },
-        "forks": forks,
-        "lesson": {"seconds": 60.0},
-        "signs": [],
-        "shown": [],
-        "seconds": {"train": 1.0},
-    }
-    if not likely:
-        prompts = sorted({f["prompt"] for f in forks})
-        tasks = [{"prompt": p, "charged": 2 + n, "distinct_3": 0.4 + 0.1 * n} for n, p in enumerate(prompts)]
-        value["effort"] = {"cap": 14, "tasks": tasks}
-        texts = [{"prompt": p, "distinct_3": 0.9, "tokens": 50.0 + n} for n, p in enumerate(prompts)]
-        value["unsteered"] = {"broken_per_100_tokens": 1.0, "distinct_3": 0.9, "tokens": 50.0, "texts": texts}
-        own = {"ended": 0.75, "distinct_3": 0.8, "tokens": 90.0}
-        value["collapse"] = {"base": own, "steered": own}
-    return value
-
-
-def fork(n: int, writer: int, before: float, after: float):
-    def side(margin: float):
-        return {"margin": margin, "first_token_log_odds": margin, "logp_chosen": margin - 5, "recurrence": margin > 0}
-
-    return {"steer": f"s{n}", "prompt": f"w{writer}", "base": side(before), "steered": side(after)}
+from study_results import fork, found, keep
 
 
 @pytest.fixture
@@ -56,15 +16,8 @@ def study(tmp_path):
     imported = {"steers": 300, "methods": ["ours", "sft_full"], "corpora": {"c": {"folds": 2}, "d": {}}}
     return Study(
         tmp_path, tmp_path / "results", ("task",), seeds=(0,), more_seeds=(), steers=(100,), extra_steers=(10,),
-        in_prompt=8, ablated="fork", variations={"late": {"texts": {"habits": "late=4"}}}, imported=imported,
+        in_prompt=8, imported=imported,
     )  # fmt: skip
-
-
-def keep(study, cell, value):
-    path = study.results / cell.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    own = next(c for c in study.cells() if c.path == cell.path)
-    path.write_text(json.dumps({"cell": {"settings": dict(own.settings)}, **value}))
 
 
 def test_real_corrections_are_shown_over_all_folds_with_writers_as_clusters(study):
@@ -85,20 +38,13 @@ def test_real_corrections_are_shown_over_all_folds_with_writers_as_clusters(stud
     assert "- `imported/d`: ours-300-0, sft_full-300-0" in page
 
 
-def test_more_methods_numbers_of_steers_and_variations_are_shown(study):
+def test_more_methods_and_numbers_of_steers_are_shown(study):
     forks = [fork(n, n, 1.0, -1.0) for n in range(4)]
     for steers in (10, 100):
         keep(study, Cell("headline", "task", "ours", steers, 0), found(forks))
     keep(study, Cell("exploratory", "task", "in_prompt", 100, 0), found(forks, recurrence=0.1))
-    keep(study, Cell("headline", "task", "fork", 100, 0), found(forks))
-    again = [fork(n, n, 1.0, 1.0 if n else -1.0) for n in range(4)]
-    keep(study, Cell("ablation", "task", "fork", 100, 0, label="late"), found(again))
     page = write_tables(study, study.results).read_text()
     assert "| in_prompt | 0%" in page
-    assert "it − fork, recurrence" in page
-    late = next(line for line in page.splitlines() if line.startswith("| late |"))
-    assert late.split(" | ")[-1].startswith("+75% [")
-    assert "| nothing (fork, seed 0) |" in page
     assert "| recurrence | 10 steers | 100 steers |" in page
     assert (study.results / "task-steers.svg").is_file()
     assert re.search(r"- `same/task`: .*\bsft_full-10-0\b", page)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from midcourse.workflows.study.ablations import ablations
 from midcourse.workflows.study.cell import OURS, WHOLE, Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.claims import against, claims, of_seeds
@@ -40,7 +41,7 @@ def write_tables(study: Study, folder: Path) -> Path:
     for task in study.headline:
         for steers in study.steers:
             parts += _block(study, task, steers, folder)
-    parts += _ablations(study)
+    parts += ablations(study, folder)
     parts += more_methods(study)
     parts += steer_counts(study, folder)
     parts += imported(study)
@@ -104,22 +105,6 @@ def _signs(study: Study, task: str, steers: int) -> list[str]:
             signs = f" **{'; '.join(found[0]['signs'])}.**" if found[0]["signs"] else ""
             said.append(f"- {method}:{signs} {text[:240]}…")
     return ["What they write (seed 0, first test prompt):", "\n".join(said)] if said else []
-
-
-def _ablations(study: Study) -> list[str]:
-    steers, task = study.steers[0], study.headline[0]
-    whole = study.result(Cell("headline", task, study.ablated, steers, study.seeds[0]))
-    rows = []
-    for label in (*study.ablations, *study.variations):
-        found = study.result(Cell("ablation", task, study.ablated, steers, 0, label=label))
-        if found is not None:
-            against = "" if whole is None else percent(over_seeds(by_fork([found]), by_fork([whole])), sign="+")
-            rows.append([label, *measures([found], "steered", over_seeds(by_fork([found]))), against])
-    head = ["changed", *NAMES, f"it − {study.ablated}, recurrence"]
-    if rows and whole is not None:
-        own = measures([whole], "steered", over_seeds(by_fork([whole])))
-        rows.insert(0, [f"nothing ({study.ablated}, seed {study.seeds[0]})", *own, ""])
-    return [f"## Ablations: {task}, {steers} steers, one seed (exploratory)", table(head, rows)] if rows else []
 
 
 def _development(study: Study) -> list[str]:

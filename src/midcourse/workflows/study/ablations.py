@@ -1,0 +1,98 @@
+"""What each change of the method that others begin with is worth: a table, and a drawing of the paired differences.
+
+Made from results alone, one seed, exploratory; which cells there are is not decided here.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from midcourse.workflows.study.cell import Cell
+from midcourse.workflows.study.cells import Study
+from midcourse.workflows.study.shown import NAMES, by_fork, measures, percent, table
+from midcourse.workflows.study.statistics import Difference, over_seeds
+
+__all__ = ["ablations"]
+
+_UNMEASURED = ("steers to finish", "… repetitive texts charged")
+"""Of what is exploratory, which is measured without them."""
+_COMPARED = {"recurrence": "recurrence", "flawed": "again or unsound"}
+_SAYS = """Paired differences by fork to the same without the change, of one seed; **bold** where the interval leaves
+out nought. One in twenty does so by chance, and two seeds of the same method differ as well: a default is changed only
+by what is seen again on the other task with three seeds."""
+
+
+def ablations(study: Study, folder: Path) -> list[str]:
+    """Every ablation and variation that ran, against what it changes."""
+    steers, task = study.steers[0], study.headline[0]
+    whole = study.result(Cell("headline", task, study.ablated, steers, study.seeds[0]))
+    if whole is None:
+        return []
+    rows, drawn = [_row(f"nothing ({study.ablated}, seed {study.seeds[0]})", whole, {})], []
+    for label in (*study.ablations, *study.variations):
+        found = study.result(Cell("ablation", task, study.ablated, steers, 0, label=label))
+        if found is not None:
+            apart = {m: over_seeds(by_fork([found], measure=m), by_fork([whole], measure=m)) for m in _COMPARED}
+            rows.append(_row(label, found, apart))
+            drawn.append({"changed": label, "drift": _drift(found), **_ends(apart)})
+    if not drawn:
+        return []
+    heads = [*_kept(NAMES), *(f"it − {study.ablated}, {said}" for said in _COMPARED.values())]
+    picture = _forest(folder, f"{task}-ablations", drawn, _drift(whole))
+    title = f"## Ablations of {study.ablated}: {task}, {steers} steers, one seed (exploratory)"
+    return [title, _SAYS, picture, table(["changed", *heads], rows)]
+
+
+def _row(label: str, found: dict[str, Any], apart: Mapping[str, Difference | None]) -> list[str]:
+    own = measures([found], "steered", over_seeds(by_fork([found])))
+    return [label, *_kept(own), *(_marked(apart.get(m)) for m in _COMPARED)]
+
+
+def _kept(cells: Sequence[str]) -> list[str]:
+    return [cell for name, cell in zip(NAMES, cells, strict=True) if name not in _UNMEASURED]
+
+
+def _marked(apart: Difference | None) -> str:
+    said = percent(apart, sign="+")
+    return f"**{said}**" if apart is not None and (apart.low > 0 or apart.high < 0) else said
+
+
+def _drift(found: dict[str, Any]) -> float:
+    return float(found["metrics"]["drift/kl_answers"]["steered"]["mean"])
+
+
+def _ends(apart: Mapping[str, Difference | None]) -> dict[str, float]:
+    """Mean and interval of each difference, by name."""
+    return {
+        f"{measure}{end}": value
+        for measure, d in apart.items()
+        if d is not None
+        for end, value in (("", d.mean), (" low", d.low), (" high", d.high))
+    }
+
+
+def _forest(folder: Path, name: str, values: Sequence[Mapping[str, Any]], drift: float) -> str:
+    """A line for each change: both differences with their intervals, and the drift beside that of what is changed.
+    Returns the Markdown that shows the picture."""
+    import altair as alt
+
+    order = [v["changed"] for v in sorted(values, key=lambda v: v.get("recurrence", 0.0))]
+    y = alt.Y("changed:N", title=None, sort=order)
+    panels: list[Any] = []
+    for measure, said in _COMPARED.items():
+        x = alt.X(f"{measure}:Q", title=f"difference, {said}", axis=alt.Axis(format="+%"))
+        chart = alt.Chart(alt.Data(values=list(values))).encode(x=x, y=y if not panels else y.axis(None))
+        bars = chart.mark_rule(opacity=0.5).encode(x=f"{measure} low:Q", x2=f"{measure} high:Q")
+        panels.append((_upright(0.0) + bars + chart.mark_circle(size=60)).properties(width=240))
+    x = alt.X("drift:Q", title="drift on answers (line: unchanged)", scale=alt.Scale(type="log"))
+    chart = alt.Chart(alt.Data(values=list(values))).encode(x=x, y=y.axis(None))
+    panels.append((_upright(drift) + chart.mark_circle(size=60)).properties(width=200))
+    alt.hconcat(*panels).save(folder / f"{name}.svg")
+    return f"![What each change does to both measures, and the drift]({name}.svg)"
+
+
+def _upright(at: float) -> Any:
+    """A thin line at one place of the horizontal axis."""
+    import altair as alt
+
+    return alt.Chart(alt.Data(values=[{"at": at}])).mark_rule(color="#888").encode(x="at:Q")

@@ -1,0 +1,47 @@
+"""What each change is worth, from results as they are committed."""
+
+import re
+
+import pytest
+
+from midcourse.workflows.study.cell import Cell
+from midcourse.workflows.study.cells import Study
+from midcourse.workflows.study.tables import write_tables
+from study_results import fork, found, keep
+
+
+@pytest.fixture
+def study(tmp_path):
+    return Study(
+        tmp_path, tmp_path / "results", ("task",), seeds=(0,), more_seeds=(), steers=(100,), ablated="fork",
+        ablations={"no retain": {"retain_weight": 0.0}, "no decay": {"decay": 1.0}},
+        variations={"late": {"texts": {"habits": "late=4"}}},
+    )  # fmt: skip
+
+
+def again(*at: int, drift: float = 0.005):
+    """Four forks on four prompts; at these the error is made again."""
+    return found([fork(n, n, 1.0, 1.0 if n in at else -1.0) for n in range(4)], drift=drift)
+
+
+def test_each_change_is_shown_against_what_it_changes(study):
+    keep(study, Cell("headline", "task", "fork", 100, 0), again())
+    keep(study, Cell("ablation", "task", "fork", 100, 0, label="no retain"), again(0, 1, 2, 3, drift=0.5))
+    keep(study, Cell("ablation", "task", "fork", 100, 0, label="late"), again(0))
+    page = write_tables(study, study.results).read_text()
+    rows = {line.split(" | ")[0][2:]: line.split(" | ") for line in page.splitlines() if line.startswith("| ")}
+    head = rows["changed"]
+    assert head[-2:] == ["it − fork, recurrence", "it − fork, again or unsound |"]
+    assert not {"steers to finish", "… repetitive texts charged"} & set(head)
+    assert rows["nothing (fork, seed 0)"][1] == "0% [0, 0]"
+    assert rows["no retain"][-2:] == ["**+100% [+100, +100]**", "**+100% [+100, +100]** |"]
+    assert re.fullmatch(r"\+25% \[\+0, \+75\]", rows["late"][-2])  # may be nought: not bold
+    assert "no decay" not in rows
+    drawn = (study.results / "task-ablations.svg").read_text()
+    assert all(word in drawn for word in ("no retain", "late", "difference, again or unsound", "drift on answers"))
+
+
+def test_without_what_is_changed_there_is_nothing_to_compare(study):
+    keep(study, Cell("ablation", "task", "fork", 100, 0, label="late"), again(0))
+    page = write_tables(study, study.results).read_text()
+    assert "Ablations" not in page
