@@ -11,7 +11,7 @@ from rich.table import Table
 from midcourse.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from midcourse.workflows.scale import Reckoned
+    from midcourse.workflows.scale import Hardware, Reckoned
 
 __all__ = ["plan"]
 
@@ -46,7 +46,6 @@ def plan(
         midcourse plan --model runs/mine/config.json --gpus 2 --gpu rtx4090 --load_in_4bit
     """
     try:
-        from midcourse.cli.planning import size
         from midcourse.workflows.scale import GPUS, IN_4_BITS, Forked, Shape, Training, placed, reckon
 
         shape = Shape.of(model, rank=lora_r or None)
@@ -80,29 +79,38 @@ def plan(
     if as_json:
         typer.echo(json.dumps(made.to_dict(), indent=2))
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    _show(made, hardware)
+
+
+def _show(made: "Reckoned", hardware: "Hardware") -> None:
+    """The plan as a table."""
+    from midcourse.cli.planning import size
+
+    shape, how = made.shape, made.training
     total = sum(made.memory.values())
     room = "fits" if made.fits else "does not fit"
+    kind = "bfloat16" if how.half else "float32"
     rows = [
         ("parameters", f"{shape.parameters:,}", f"{shape.body:,} in the layers"),
-        ("trained", f"{shape.trained:,}", f"LoRA of rank {lora_r}" if lora_r else "all weights"),
-        ("weights in", "4 bits" if four_bits else dtype, f"reckoned in {dtype}"),
+        ("trained", f"{shape.trained:,}", "LoRA on all linear layers" if how.adapter else "all weights"),
+        ("weights in", "4 bits" if how.four_bits else kind, f"reckoned in {kind}"),
         ("tokens per tree", f"{made.tree.tokens:,}", f"as independent rows {made.tree.branch_tokens:,}"),
         (
             "processes",
-            f"{gpus}",
+            f"{made.processes}",
             "each with a shard of the weights (FSDP2)" if how.sharded else "each with all weights",
         ),
         *((f"  {name}", size(value), "of a process") for name, value in made.memory.items()),
         ("memory", size(total), f"of a process; {room} into {size(hardware.memory)}"),
         ("host memory", size(made.host_memory), f"of a machine with all processes, as they load; {_held(made)}"),
         ("reference", f"{made.hours_reference:.2g} h", "one pass over all trees"),
-        ("training", f"{made.hours_training:.2g} h", f"{trees:,} trees, {epochs:g} passes"),
-        ("time", f"{made.hours:.2g} h", f"if {utilisation:.0%} of {hardware.flops / 1e12:,.0f} TFLOP/s are reached"),
+        ("training", f"{made.hours_training:.2g} h", f"{made.trees:,} trees, {made.epochs:g} passes"),
+        ("time", f"{made.hours:.2g} h", f"if {hardware.used:.0%} of {hardware.flops / 1e12:,.0f} TFLOP/s are reached"),
     ]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
     for row in rows:
         table.add_row(*row)
     Console(highlight=False).print(table)
