@@ -12,6 +12,7 @@ from midcourse.workflows.study.ablations import ablations
 from midcourse.workflows.study.cell import OURS, WHOLE, Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.claims import against, claims, of_seeds
+from midcourse.workflows.study.held import held
 from midcourse.workflows.study.later_tables import imported, more_methods, steer_counts
 from midcourse.workflows.study.queue import left
 from midcourse.workflows.study.shown import COSTS, NAMES, by_fork, costs, dot, dots, measures, percent, table
@@ -42,6 +43,8 @@ def write_tables(study: Study, folder: Path) -> Path:
         for steers in study.steers:
             parts += _block(study, task, steers, folder)
     parts += ablations(study, folder)
+    for task in study.headline:
+        parts += held(study, task, folder)
     parts += more_methods(study)
     parts += steer_counts(study, folder)
     parts += imported(study)
