@@ -41,7 +41,10 @@ def test_each_change_is_shown_against_what_it_changes(study):
     assert all(word in drawn for word in ("no retain", "late", "difference, again or unsound", "drift on answers"))
 
 
-def test_without_what_is_changed_there_is_nothing_to_compare(study):
+def test_without_what_is_changed_it_is_shown_and_compared_with_nothing(study):
     keep(study, Cell("ablation", "task", "fork", 100, 0, label="late"), again(0))
     page = write_tables(study, study.results).read_text()
-    assert "Ablations" not in page
+    late = next(line for line in page.splitlines() if line.startswith("| late |"))
+    assert late.split(" | ")[1].startswith("25% [")
+    assert late.endswith(" |  |  |")
+    assert "ablations.svg" not in page

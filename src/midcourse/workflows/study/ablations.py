@@ -23,24 +23,28 @@ by what is seen again on the other task with three seeds."""
 
 
 def ablations(study: Study, folder: Path) -> list[str]:
-    """Every ablation and variation that ran, against what it changes."""
+    """Every ablation and variation that ran, against what it changes where that ran too."""
     steers, task = study.steers[0], study.headline[0]
     whole = study.result(Cell("headline", task, study.ablated, steers, study.seeds[0]))
-    if whole is None:
-        return []
-    rows, drawn = [_row(f"nothing ({study.ablated}, seed {study.seeds[0]})", whole, {})], []
+    rows, drawn = [], []
     for label in (*study.ablations, *study.variations):
         found = study.result(Cell("ablation", task, study.ablated, steers, 0, label=label))
         if found is not None:
-            apart = {m: over_seeds(by_fork([found], measure=m), by_fork([whole], measure=m)) for m in _COMPARED}
+            apart = _apart(found, whole) if whole else {}
             rows.append(_row(label, found, apart))
             drawn.append({"changed": label, "drift": _drift(found), **_ends(apart)})
-    if not drawn:
+    if not rows:
         return []
     heads = [*_kept(NAMES), *(f"it − {study.ablated}, {said}" for said in _COMPARED.values())]
-    picture = _forest(folder, f"{task}-ablations", drawn, _drift(whole))
-    title = f"## Ablations of {study.ablated}: {task}, {steers} steers, one seed (exploratory)"
-    return [title, _SAYS, picture, table(["changed", *heads], rows)]
+    said = [f"## Ablations of {study.ablated}: {task}, {steers} steers, one seed (exploratory)"]
+    if whole is not None:
+        rows.insert(0, _row(f"nothing ({study.ablated}, seed {study.seeds[0]})", whole, {}))
+        said += [_SAYS, _forest(folder, f"{task}-ablations", drawn, _drift(whole))]
+    return [*said, table(["changed", *heads], rows)]
+
+
+def _apart(found: dict[str, Any], whole: dict[str, Any]) -> dict[str, Difference | None]:
+    return {m: over_seeds(by_fork([found], measure=m), by_fork([whole], measure=m)) for m in _COMPARED}
 
 
 def _row(label: str, found: dict[str, Any], apart: Mapping[str, Difference | None]) -> list[str]:

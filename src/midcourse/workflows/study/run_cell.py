@@ -117,17 +117,17 @@ def _trained(study: Study, cell: Cell, lesson: Lesson, adapter: Path) -> dict[st
 
 
 def _wholly(cell: Cell) -> bool:
-    """Whether it is measured in all ways: own samples and steers to finish are half of a cell's price."""
+    """Whether it is measured in all ways: own answers and steers to finish are more than half of a cell's price. What
+    the others write can be read in their unsteered texts."""
     return cell.stage in ("headline", "own", "budget") or cell.method == IN_PROMPT
 
 
 def _options(study: Study, cell: Cell) -> Options:
     """How much is measured of a cell."""
-    likely = cell.stage in ("development", "imported")
     return Options(
         samples=0 if cell.stage == "imported" else study.samples,
         max_forks=study.forks,
-        shown=0 if likely else _SHOWN,
+        shown=_SHOWN if _wholly(cell) else 0,
         own_prompts=32 if _wholly(cell) else 0,
         own_tokens=_OWN_TOKENS,
     )
