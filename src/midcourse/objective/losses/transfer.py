@@ -24,8 +24,8 @@ _LEAST = 1e-6
     source="Cross-entropy with a soft target, as in distillation (Hinton et al. 2015, arXiv:1503.02531); the teacher "
     "is ours, the reference with one edit. With several rejected at a fork, each moves the chance of its own token.",
     when="Steers of texts that this model wrote itself with little chance, so that the rejected token was likely: it "
-    "moves only what that one had. Try a learning rate of 5e-4. In the study (one seed) it repeated fewer errors than "
-    "`fork` on two of four tasks, at two and three times its drift.",
+    "moves only what that one had. Try a learning rate of 5e-4. In the study it repeated fewer errors than `fork` on "
+    "two of four tasks, at two and three times its drift, and its texts vary less.",
     defaults={"decay": 0.95, "retain_weight": 5.0},
     localized=True,
 )
