@@ -1,4 +1,4 @@
-"""What holding the model costs each method and gains it: the same method under several λ, a line each.
+"""What holding the model costs each method and gains it: a line for each under several λ, a dot under one.
 
 Answers whether it is the retain term that makes the difference, whatever it is put beside. Made from results alone, of
 the first seed, exploratory.
@@ -19,16 +19,15 @@ _HEADS = ("method", "λ", "drift on answers", "recurrence", "again or unsound")
 
 
 def held(study: Study, task: str, folder: Path) -> list[str]:
-    """Every method that ran under more than one λ on a task; empty where none did."""
+    """The methods on a task by λ; empty where none ran under more than one."""
     points: dict[str, list[dict[str, Any]]] = {}
     for method, weight, cell in _cells(study, task):
         found = study.result(cell)
         if found is not None:
             points.setdefault(method, []).append({"method": method, "λ": weight, **_place(found)})
-    lines = {m: sorted(p, key=lambda x: x["λ"]) for m, p in points.items() if len({x["λ"] for x in p}) > 1}
-    if not lines:
+    if all(len({p["λ"] for p in line}) < 2 for line in points.values()):
         return []
-    several = [point for line in lines.values() for point in line]
+    several = [p for line in points.values() for p in sorted(line, key=lambda p: p["λ"])]
     rows = [
         [p["method"], f"{p['λ']:g}", f"{p['drift']:.4f}", percent(p["again"]), percent(p["unsound"])] for p in several
     ]
@@ -39,7 +38,7 @@ def held(study: Study, task: str, folder: Path) -> list[str]:
 def _cells(study: Study, task: str) -> Iterator[tuple[str, float, Cell]]:
     """(method, λ, cell): as in the headline, with our retain term, and the ablations that change λ alone."""
     steers, seed = study.steers[0], study.seeds[0]
-    for method in study.methods:
+    for method in (*study.methods, *study.contenders):
         weight = float(study.settings(method).get("retain_weight", 0.0))
         yield method, weight, Cell("headline", task, method, steers, seed)
     for method, own in study.extra_methods.items():
