@@ -1,9 +1,11 @@
 """What each change is worth, from results as they are committed."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from midcourse.errors import InputError
 from midcourse.workflows.study.cell import Cell
 from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.tables import write_tables
@@ -33,7 +35,7 @@ def test_each_change_is_shown_against_what_it_changes(study):
     head = rows["changed"]
     assert head[-2:] == ["it − fork, recurrence", "it − fork, again or unsound |"]
     assert not {"steers to finish", "… repetitive texts charged"} & set(head)
-    assert rows["nothing (fork, seed 0)"][1] == "0% [0, 0]"
+    assert rows["nothing (fork, seed 0)"][1:3] == ["1", "0% [0, 0]"]
     assert rows["no retain"][-2:] == ["**+100% [+100, +100]**", "**+100% [+100, +100]** |"]
     assert re.fullmatch(r"\+25% \[\+0, \+75\]", rows["late"][-2])  # may be nought: not bold
     assert "no decay" not in rows
@@ -45,6 +47,27 @@ def test_without_what_is_changed_it_is_shown_and_compared_with_nothing(study):
     keep(study, Cell("ablation", "task", "fork", 100, 0, label="late"), again(0))
     page = write_tables(study, study.results).read_text()
     late = next(line for line in page.splitlines() if line.startswith("| late |"))
-    assert late.split(" | ")[1].startswith("25% [")
+    assert late.split(" | ")[2].startswith("25% [")
     assert late.endswith(" |  |  |")
     assert "ablations.svg" not in page
+
+
+def test_what_is_asked_again_runs_on_the_other_task_with_its_seeds(study):
+    study = replace(study, headline=("task", "other"), seeds=(0, 1, 2), asked_again={"no decay": 2})
+    again_cells = [c for c in study.cells() if c.stage == "ablation" and c.task == "other"]
+    assert [(c.label, c.seed, c.settings["decay"]) for c in again_cells] == [("no decay", 0, 1.0), ("no decay", 1, 1.0)]
+    for seed, at in ((0, (0,)), (1, (0, 1))):
+        keep(study, Cell("headline", "other", "fork", 100, seed), again(0, 1, 2, 3))
+        keep(study, Cell("ablation", "other", "fork", 100, seed, label="no decay"), again(*at))
+    page = write_tables(study, study.results).read_text()
+    row = next(line for line in page.splitlines() if line.startswith("| no decay |")).split(" | ")
+    assert row[1] == "2"
+    assert row[2].startswith("38% [")  # three of eight
+    assert row[-2].startswith("**-62% [")
+
+
+def test_only_an_ablation_can_be_asked_again(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("headline: [task]\nasked_again: {no such: 1}\n")
+    with pytest.raises(InputError, match="'no such', which is none of the `ablations`"):
+        Study.load(file, tmp_path)

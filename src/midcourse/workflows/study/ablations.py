@@ -1,15 +1,17 @@
 """What each change of the method that others begin with is worth: a table, and a drawing of the paired differences.
 
-Made from results alone, one seed, exploratory; which cells there are is not decided here.
+Made from results alone, exploratory; which cells there are is not decided here.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from midcourse.workflows.study.cell import Cell
 from midcourse.workflows.study.cells import Study
-from midcourse.workflows.study.shown import NAMES, by_fork, measures, percent, table
+from midcourse.workflows.study.shown import NAMES, Found, by_fork, measures, percent, table
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
 __all__ = ["ablations"]
@@ -17,39 +19,49 @@ __all__ = ["ablations"]
 _UNMEASURED = ("steers to finish", "… repetitive texts charged")
 """Of what is exploratory, which is measured without them."""
 _COMPARED = {"recurrence": "recurrence", "flawed": "again or unsound"}
-_SAYS = """Paired differences by fork to the same without the change, of one seed; **bold** where the interval leaves
-out nought. One in twenty does so by chance, and two seeds of the same method differ as well: a default is changed only
-by what is seen again on the other task with three seeds."""
+_SAYS = """Paired differences by fork to the same without the change, of the same seeds; **bold** where the interval
+leaves out nought. One in twenty does so by chance, and two seeds of the same method differ as well: a default is changed
+only by what is seen again on the other task with three seeds."""
 
 
 def ablations(study: Study, folder: Path) -> list[str]:
-    """Every ablation and variation that ran, against what it changes where that ran too."""
-    steers, task = study.steers[0], study.headline[0]
-    whole = study.result(Cell("headline", task, study.ablated, steers, study.seeds[0]))
-    rows, drawn = [], []
+    """Every ablation and variation that ran, on each task, against what it changes where that ran too."""
+    return [part for task in study.headline for part in _on(study, task, folder)]
+
+
+def _on(study: Study, task: str, folder: Path) -> list[str]:
+    steers, rows, drawn = study.steers[0], [], []
     for label in (*study.ablations, *study.variations):
-        found = study.result(Cell("ablation", task, study.ablated, steers, 0, label=label))
-        if found is not None:
-            apart = _apart(found, whole) if whole else {}
+        changed = [Cell("ablation", task, study.ablated, steers, seed, label=label) for seed in study.seeds]
+        ran = [cell for cell in changed if study.result(cell) is not None]
+        found = _results(study, ran)
+        if found:
+            whole = _results(study, [Cell("headline", task, study.ablated, steers, cell.seed) for cell in ran])
+            apart = _apart(found, whole)
             rows.append(_row(label, found, apart))
             drawn.append({"changed": label, "drift": _drift(found), **_ends(apart)})
     if not rows:
         return []
-    heads = [*_kept(NAMES), *(f"it − {study.ablated}, {said}" for said in _COMPARED.values())]
-    said = [f"## Ablations of {study.ablated}: {task}, {steers} steers, one seed (exploratory)"]
-    if whole is not None:
+    heads = ["changed", "seeds", *_kept(NAMES), *(f"it − {study.ablated}, {said}" for said in _COMPARED.values())]
+    said = [f"## Ablations of {study.ablated}: {task}, {steers} steers (exploratory)"]
+    whole = _results(study, [Cell("headline", task, study.ablated, steers, study.seeds[0])])
+    if whole:
         rows.insert(0, _row(f"nothing ({study.ablated}, seed {study.seeds[0]})", whole, {}))
         said += [_SAYS, _forest(folder, f"{task}-ablations", drawn, _drift(whole))]
-    return [*said, table(["changed", *heads], rows)]
+    return [*said, table(heads, rows)]
 
 
-def _apart(found: dict[str, Any], whole: dict[str, Any]) -> dict[str, Difference | None]:
-    return {m: over_seeds(by_fork([found], measure=m), by_fork([whole], measure=m)) for m in _COMPARED}
+def _results(study: Study, cells: Sequence[Cell]) -> Found:
+    return [found for cell in cells if (found := study.result(cell)) is not None]
 
 
-def _row(label: str, found: dict[str, Any], apart: Mapping[str, Difference | None]) -> list[str]:
-    own = measures([found], "steered", over_seeds(by_fork([found])))
-    return [label, *_kept(own), *(_marked(apart.get(m)) for m in _COMPARED)]
+def _apart(found: Found, whole: Found) -> dict[str, Difference | None]:
+    return {m: over_seeds(by_fork(found, measure=m), by_fork(whole, measure=m)) for m in _COMPARED}
+
+
+def _row(label: str, found: Found, apart: Mapping[str, Difference | None]) -> list[str]:
+    own = measures(found, "steered", over_seeds(by_fork(found)))
+    return [label, str(len(found)), *_kept(own), *(_marked(apart.get(m)) for m in _COMPARED)]
 
 
 def _kept(cells: Sequence[str]) -> list[str]:
@@ -61,8 +73,8 @@ def _marked(apart: Difference | None) -> str:
     return f"**{said}**" if apart is not None and (apart.low > 0 or apart.high < 0) else said
 
 
-def _drift(found: dict[str, Any]) -> float:
-    return float(found["metrics"]["drift/kl_answers"]["steered"]["mean"])
+def _drift(found: Found) -> float:
+    return float(np.mean([f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in found]))
 
 
 def _ends(apart: Mapping[str, Difference | None]) -> dict[str, float]:

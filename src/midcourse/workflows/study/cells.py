@@ -26,7 +26,7 @@ DRIFT_BOUND = 0.02
 """Mean nats per token on answers to unrelated prompts that a trial may cost: twice what the study sets out to keep."""
 _KNOWN = {"model", "dtype", "headline", "development", "exploratory", "methods", "trials", "common", "steers", "seeds"}
 _KNOWN |= {"more_seeds", "dev_steers", "ablations", "extra_methods", "extra_steers", "forks", "samples", "effort_tasks"}
-_KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported", "ablated", "contenders"}
+_KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported", "ablated", "contenders", "asked_again"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Study:
     """The method that ablations and variations begin with."""
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Label -> settings changed from it, on the first headline task."""
+    asked_again: Mapping[str, int] = field(default_factory=dict)
+    """Label of an ablation -> seeds with which it runs on the other headline tasks: no default is changed without."""
     extra_methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     extra_steers: tuple[int, ...] = ()
     forks: int = 40
@@ -96,6 +98,8 @@ class Study:
             raise InputError(f"{path}: `methods` must have {OURS!r}, which all are compared with")
         if study.ablated not in study.methods:
             raise InputError(f"{path}: `ablated` is {study.ablated!r}; expected one of {', '.join(study.methods)}")
+        if unknown := set(study.asked_again) - set(study.ablations):
+            raise InputError(f"{path}: `asked_again` names {min(unknown)!r}, which is none of the `ablations`")
         counts = {m: len(list(study.grid(m))) for m in study.trials}
         if len(set(counts.values())) > 1:
             raise InputError(f"{path}: every method must have as many trials as the others, got {counts}")
@@ -210,6 +214,10 @@ class Study:
         for label, changed in self.ablations.items():
             settings = {**self.settings(self.ablated), **changed}
             yield Cell("ablation", self.headline[0], self.ablated, steers, 0, settings=settings, label=label)
+        for (label, seeds), task in product(self.asked_again.items(), self.headline[1:]):
+            settings = {**self.settings(self.ablated), **self.ablations[label]}
+            for seed in self.seeds[:seeds]:
+                yield Cell("ablation", task, self.ablated, steers, seed, settings=settings, label=label)
 
     def _exploratory_cells(self, steers: int) -> Iterator[Cell]:
         for task, method in product(self.headline, self.extra_methods):

@@ -45,7 +45,7 @@ def _cells(study: Study, task: str) -> Iterator[tuple[str, float, Cell]]:
         if "like" in own and "retain_weight" in own:
             yield str(own["like"]), float(own["retain_weight"]), Cell("exploratory", task, method, steers, 0)
     for label, changed in study.ablations.items():
-        if set(changed) == {"retain_weight"} and task == study.headline[0]:
+        if set(changed) == {"retain_weight"}:
             cell = Cell("ablation", task, study.ablated, steers, 0, label=label)
             yield study.ablated, float(changed["retain_weight"]), cell
 
