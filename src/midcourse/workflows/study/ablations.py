@@ -20,7 +20,7 @@ _UNMEASURED = ("steers to finish", "… repetitive texts charged")
 """Of what is exploratory, which is measured without them."""
 _COMPARED = {"recurrence": "recurrence", "flawed": "again or unsound"}
 _SAYS = """Paired differences by fork to the same without the change, of the same seeds; **bold** where the interval
-leaves out nought. One in twenty does so by chance, and two seeds of the same method differ as well: a default is changed
+leaves out nought. One in twenty does so by chance, and seeds of the same method differ as well: a default is changed
 only by what is seen again on the other task with three seeds."""
 
 
