@@ -10,7 +10,9 @@ from training_run import trainer
 
 
 def test_lambda_answers_to_drift_within_bounds():
-    assert adapted(5, 5, drift=0.02, budget=0.01) == pytest.approx(7.5)
+    assert adapted(5, 5, drift=0.011, budget=0.01) == pytest.approx(7.5)
+    assert adapted(5, 5, drift=0.03, budget=0.01) == pytest.approx(15)
+    assert adapted(5, 5, drift=0.9, budget=0.01) == pytest.approx(20)
     assert adapted(5, 5, drift=0.001, budget=0.01) == pytest.approx(4)
     assert adapted(5, 5, drift=0.008, budget=0.01) == 5
     assert adapted(320, 5, drift=1, budget=0.01) == 320
