@@ -79,10 +79,10 @@ def plan(
     if as_json:
         typer.echo(json.dumps(made.to_dict(), indent=2))
         return
-    _show(made, hardware)
+    _show(made, hardware, lora_r)
 
 
-def _show(made: "Reckoned", hardware: "Hardware") -> None:
+def _show(made: "Reckoned", hardware: "Hardware", rank: int) -> None:
     """The plan as a table."""
     from midcourse.cli.planning import size
 
@@ -92,7 +92,7 @@ def _show(made: "Reckoned", hardware: "Hardware") -> None:
     kind = "bfloat16" if how.half else "float32"
     rows = [
         ("parameters", f"{shape.parameters:,}", f"{shape.body:,} in the layers"),
-        ("trained", f"{shape.trained:,}", "LoRA on all linear layers" if how.adapter else "all weights"),
+        ("trained", f"{shape.trained:,}", f"LoRA of rank {rank}" if rank else "all weights"),
         ("weights in", "4 bits" if how.four_bits else kind, f"reckoned in {kind}"),
         ("tokens per tree", f"{made.tree.tokens:,}", f"as independent rows {made.tree.branch_tokens:,}"),
         (

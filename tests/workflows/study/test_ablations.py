@@ -66,8 +66,16 @@ def test_what_is_asked_again_runs_on_the_other_task_with_its_seeds(study):
     assert row[-2].startswith("**-62% [")
 
 
-def test_only_an_ablation_can_be_asked_again(tmp_path):
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{no such: 1}", "'no such', which is none of the `ablations`"),
+        ("[a]", "takes labels"),
+        ("{a: b}", "takes labels"),
+    ],
+)
+def test_only_an_ablation_can_be_asked_again(tmp_path, given, said):
     file = tmp_path / "study.yaml"
-    file.write_text("headline: [task]\nasked_again: {no such: 1}\n")
-    with pytest.raises(InputError, match="'no such', which is none of the `ablations`"):
+    file.write_text(f"headline: [task]\nablations: {{a: {{}}}}\nasked_again: {given}\n")
+    with pytest.raises(InputError, match=said):
         Study.load(file, tmp_path)

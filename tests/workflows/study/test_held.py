@@ -12,7 +12,7 @@ FORKS = [fork(n, n, 1.0, 1.0 if n else -1.0) for n in range(4)]
 
 @pytest.fixture
 def study(tmp_path):
-    methods = {"ours": {"retain_weight": 1.5}, "fork": {"retain_weight": 1.5}, "sft_full": {}}
+    methods = {"ours": {"loss_type": "transfer"}, "fork": {"retain_weight": 1.5}, "sft_full": {}}
     return Study(
         tmp_path, tmp_path / "results", ("task",), seeds=(0,), more_seeds=(), steers=(100,), ablated="fork",
         methods=methods, ablations={"retain 5": {"retain_weight": 5.0}, "no decay": {"decay": 1.0}},
@@ -31,7 +31,7 @@ def test_a_method_under_several_weights_is_a_line(study):
     part = page[page.index("the retain term beside each method") :]
     rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| ")][2:7]
     assert [row[:3] for row in rows] == [
-        ["ours", "1.5", "0.0400"],
+        ["ours", "5", "0.0400"],
         ["fork", "1.5", "0.0300"],
         ["fork", "5", "0.0100"],
         ["sft_full", "0", "0.4000"],

@@ -335,7 +335,7 @@ def test_what_is_exploratory_is_shown_without_its_steers_to_finish(study, folder
     assert run_study(tried, find(folder), tmp_path / "work", lambda _: None, only=["ablation"]) == 1
     found = tried.result(Cell("ablation", "task", "ours", 4, 0, label="no retain"))
     assert found["unsteered"]["tokens"] > 0
-    assert (found["collapse"], "effort" in found) == ({}, False)
+    assert (found["collapse"], found["shown"], "effort" in found) == ({}, [], False)
     assert "| no retain |" in write_tables(tried, tried.results).read_text()
 
 

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from midcourse.workflows.study.cell import Cell
 from midcourse.workflows.study.cells import Study
-from midcourse.workflows.study.shown import NAMES, Found, by_fork, measures, percent, table
+from midcourse.workflows.study.shown import NAMES, Found, by_fork, dot, measures, percent, table
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
 __all__ = ["ablations"]
@@ -39,7 +37,7 @@ def _on(study: Study, task: str, folder: Path) -> list[str]:
             whole = _results(study, [Cell("headline", task, study.ablated, steers, cell.seed) for cell in ran])
             apart = _apart(found, whole)
             rows.append(_row(label, found, apart))
-            drawn.append({"changed": label, "drift": _drift(found), **_ends(apart)})
+            drawn.append({"changed": label, "drift": dot(found)["drift"], **_ends(apart)})
     if not rows:
         return []
     heads = ["changed", "seeds", *_kept(NAMES), *(f"it − {study.ablated}, {said}" for said in _COMPARED.values())]
@@ -47,7 +45,7 @@ def _on(study: Study, task: str, folder: Path) -> list[str]:
     whole = _results(study, [Cell("headline", task, study.ablated, steers, study.seeds[0])])
     if whole:
         rows.insert(0, _row(f"nothing ({study.ablated}, seed {study.seeds[0]})", whole, {}))
-        said += [_SAYS, _forest(folder, f"{task}-ablations", drawn, _drift(whole))]
+        said += [_SAYS, _forest(folder, f"{task}-ablations", drawn, dot(whole)["drift"])]
     return [*said, table(heads, rows)]
 
 
@@ -71,10 +69,6 @@ def _kept(cells: Sequence[str]) -> list[str]:
 def _marked(apart: Difference | None) -> str:
     said = percent(apart, sign="+")
     return f"**{said}**" if apart is not None and (apart.low > 0 or apart.high < 0) else said
-
-
-def _drift(found: Found) -> float:
-    return float(np.mean([f["metrics"]["drift/kl_answers"]["steered"]["mean"] for f in found]))
 
 
 def _ends(apart: Mapping[str, Difference | None]) -> dict[str, float]:

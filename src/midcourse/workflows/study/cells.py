@@ -98,6 +98,10 @@ class Study:
             raise InputError(f"{path}: `methods` must have {OURS!r}, which all are compared with")
         if study.ablated not in study.methods:
             raise InputError(f"{path}: `ablated` is {study.ablated!r}; expected one of {', '.join(study.methods)}")
+        if not isinstance(study.asked_again, Mapping) or not all(
+            isinstance(n, int) for n in study.asked_again.values()
+        ):
+            raise InputError(f"{path}: `asked_again` takes labels with numbers of seeds, got {study.asked_again!r}")
         if unknown := set(study.asked_again) - set(study.ablations):
             raise InputError(f"{path}: `asked_again` names {min(unknown)!r}, which is none of the `ablations`")
         counts = {m: len(list(study.grid(m))) for m in study.trials}
