@@ -209,6 +209,7 @@ def test_looking_changes_nothing():
         alternatives(d, 99, 3)
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_undo_and_redo_are_inverse(data):

@@ -6,6 +6,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from midcourse.workflows.effort import Efforts
@@ -56,6 +57,7 @@ def _rounds(folder: Path) -> list[list[str]]:
     return rows
 
 
+@pytest.mark.long
 def test_what_is_left_is_said_before_anything_runs(monkeypatch, capsys):
     run = str(ROOT / "recipes" / "study" / "run.py")
     monkeypatch.setattr(sys, "argv", [run, "--dry_run"])

@@ -61,6 +61,7 @@ def test_what_is_mixed_in_is_spread_evenly():
     assert [sum(i >= 90 for i in order[n : n + 10]) for n in range(0, 100, 10)] == [1] * 10
 
 
+@pytest.mark.long
 def test_kinds_are_counted_apart(tmp_path: Path):
     made = trainer(str(tmp_path), num_train_epochs=1, per_device_train_batch_size=18, **SETTINGS)
     made.train()

@@ -46,6 +46,7 @@ def test_what_depends_on_the_packing_is_seen(monkeypatch: pytest.MonkeyPatch):
     assert floor.logp > 1e-2
 
 
+@pytest.mark.long
 def test_a_run_in_half_precision_says_and_keeps_its_floor(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     made = SteerTrainer(
         tiny_model().bfloat16(),

@@ -41,6 +41,7 @@ def trained(path: Path, **settings) -> dict[str, torch.Tensor]:
     return weights(made)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "other",
     [

@@ -64,6 +64,7 @@ def test_a_run_is_held_to_what_is_left_of_the_base(tmp_path: Path):
     assert torch.allclose(after.top_logps.exp().sum(1) + after.rest.exp(), torch.ones(len(left)), atol=1e-5)
 
 
+@pytest.mark.long
 def test_what_was_turned_down_becomes_unlikely_where_the_text_was_let_stand(tmp_path: Path):
     data = [corrected(f"t{n}", 30, 31).value for n in range(6)]
 

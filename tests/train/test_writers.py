@@ -71,6 +71,7 @@ def test_the_likeliest_tokens_are_the_writers_and_the_labels_the_bases(tmp_path:
     assert by_adapter
 
 
+@pytest.mark.long
 def test_the_run_ends_near_the_writer_where_it_wrote(tmp_path: Path, writer: Path):
     texts = [growing.random_trajectory(i).with_(model=ModelRef("tiny+adapter", weights_hash(writer))) for i in range(6)]
 

@@ -74,6 +74,7 @@ def test_a_task_that_is_not_finished_is_charged_the_cap(task, tmp_path):
     assert any(t.why and "still broken" in t.why for t in found[0].efforts.tasks)
 
 
+@pytest.mark.long
 def test_a_folder_belongs_to_one_loop(task, tmp_path):
     run_loop(made(task, tmp_path, rounds=1))
     with pytest.raises(InputError, match="another seed"):

@@ -141,6 +141,7 @@ def test_garbage_passes_as_garbage():
     assert b"data: {]" in through
 
 
+@pytest.mark.long
 def test_a_slow_client_holds_up_nobody(tmp_path):
     words = 60_000  # 120 MB: more than four sockets hold anywhere, a kernel may give each of them 32
     long = " ".join(["word" * 500] * words)
@@ -161,6 +162,7 @@ def test_a_slow_client_holds_up_nobody(tmp_path):
             assert chat(proxy.url, [user("Quick")]) == "quick answer"
 
 
+@pytest.mark.long
 def test_many_streams_at_once(tmp_path):
     with scripted(replies=["a b c d e f g h"], delay=0.02) as script, recording(script.url, tmp_path / "a.db") as at:
         proxy, _ = at
@@ -170,6 +172,7 @@ def test_many_streams_at_once(tmp_path):
         proxy.settle(60)
 
 
+@pytest.mark.long
 def test_shutting_down_ends_what_runs(tmp_path):
     with scripted(replies=["one two three four"], fault="stalls") as script:
         script.go.clear()

@@ -119,6 +119,7 @@ def test_only_what_was_written_alone_and_is_nobodys(tmp_path, users):
     assert "eve" not in users("list").stdout
 
 
+@pytest.mark.long
 def test_a_tab_that_was_open_alone_is_asked_for_a_link(tmp_path, users, monkeypatch):
     monkeypatch.setattr("midcourse.capture.studio.app._LOOK_EVERY", 0.1)
     with serve(tmp_path, Babbler(pause=0.01), max_new_tokens=500) as served:

@@ -134,6 +134,7 @@ def test_an_answer_that_breaks_keeps_what_came(dialect, fault, said, tokenizer, 
         assert (page.text, page.draft["trouble"]) == (SAID, None)
 
 
+@pytest.mark.long
 def test_a_slow_server_is_said_and_stopped_at_once(tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr(pump, "SILENCE", 0.2)
     monkeypatch.setattr(pump, "_LEFT_AFTER", 0.1)

@@ -159,6 +159,7 @@ def test_what_cannot_be_learnt_from_is_refused_and_stays(served):
     assert c.get("api/inbox").json()["waiting"] == 1
 
 
+@pytest.mark.long
 def test_only_who_reviews_sees_it_and_is_told_of_more(served):
     annotator, _, _ = person(served, "grace")
     boss, cookie, _ = person(served, "eve", "admin")

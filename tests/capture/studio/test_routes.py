@@ -101,6 +101,7 @@ def test_several_people_get_the_same_prompt_and_do_not_see_each_other(served):
     assert next(p for p in boss.get("api/people").json() if p["name"] == "ada")["last_seen"] is not None
 
 
+@pytest.mark.long
 def test_a_link_works_once_and_revoking_shows_out(served):
     ada, cookie, token = person(served, "ada", "admin")
     assert ada.get("api/me").json() == {"name": "ada", "role": "admin", "open_drafts": 0, "alone": False}
@@ -335,6 +336,7 @@ with open(args[args.index("--progress") + 1], "a") as f:
 """
 
 
+@pytest.mark.long
 def test_train_from_the_page_and_switch(tmp_path):
     script = tmp_path / "fake.py"
     script.write_text(FAKE)

@@ -38,6 +38,7 @@ def test_real_corrections_are_shown_over_all_folds_with_writers_as_clusters(stud
     assert "- `imported/d`: ours-300-0, sft_full-300-0" in page
 
 
+@pytest.mark.long
 def test_more_methods_and_numbers_of_steers_are_shown(study):
     forks = [fork(n, n, 1.0, -1.0) for n in range(4)]
     for steers in (10, 100):

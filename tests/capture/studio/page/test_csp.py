@@ -12,6 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 EVIL = "<img src=x onerror='globalThis.owned=1'><script>globalThis.owned=1</script> <b>bold</b>"
 
 
+@pytest.mark.long
 def test_markup_in_a_text_is_shown_as_text(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(EVIL, prompts=(EVIL,))
     page = tab(run.address)

@@ -8,7 +8,10 @@ import pytest
 from capture.studio.page.opened import begin, stop, until, view
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: scripts/setup")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 
 TEXT = "You should go home. It's a very very good day, isn't it? The cat should stop the day.\n\nGo home, cat. "
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
@@ -25,7 +28,6 @@ def violations(page: Any) -> list[str]:
     return [f"{v['id']}: {v['help']} — {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_state(scheme: str, studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(TEXT * 6, TEXT + "<end>", pause=0.01, doubts="verygood")

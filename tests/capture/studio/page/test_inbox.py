@@ -65,6 +65,7 @@ def test_accept_edit_and_reject_by_keys(studio: Callable[..., Any], tab: Callabl
     assert reviews.Inbox(run.store).count() == 0
 
 
+@pytest.mark.long
 def test_by_mouse_and_what_came_meanwhile(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio("You", prompts=())
     put(run.store, "a", " go home.", " rest")

@@ -8,7 +8,10 @@ import pytest
 from capture.studio.page.opened import begin, keep, stop, until
 from midcourse.capture.studio.access import new_link
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 TEXT = "You should go home. It's a very very good day, isn't it? The cat should stop the day. " * 3
 
 
@@ -37,7 +40,6 @@ def steer(page: Any, words: str) -> None:
     until(page, "s.view.phase === 'closed'")
 
 
-@pytest.mark.long
 def test_two_people_on_one_queue(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(TEXT, pause=0.01, opening={"people": 2})
     ada, grace = join(run, tab, "ada"), join(run, tab, "grace")
@@ -80,7 +82,6 @@ def test_who_is_not_signed_in_is_told_how(studio: Callable[..., Any], tab: Calla
     assert "users add" in page.inner_text("#banner")
 
 
-@pytest.mark.long
 def test_a_text_of_somebody_else_is_read_only(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(TEXT, pause=0.01)
     ada, eve = join(run, tab, "ada"), join(run, tab, "eve", "admin")

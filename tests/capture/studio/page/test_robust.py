@@ -85,6 +85,7 @@ def test_a_correction_made_offline_is_sent_when_the_line_is_back(
     assert "kept" in run.soon()
 
 
+@pytest.mark.long
 def test_two_tabs_on_one_draft(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(LONG, LONG, pause=0.01)
     one = tab(run.address)
@@ -112,6 +113,7 @@ def test_two_tabs_on_one_draft(studio: Callable[..., Any], tab: Callable[..., An
     assert [s.kind for s in run.steers()] == ["typed", "typed"]
 
 
+@pytest.mark.long
 def test_jump_into_another_branch(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(LONG, " cat<end>", pause=0.01)
     page = tab(run.address)

@@ -7,7 +7,10 @@ import pytest
 
 from capture.studio.page.opened import begin, stop, until, view
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 
 ALL = "A 👩‍👩‍👧 and 🇩🇪 and e\u0301.\nالسلام عليكم، كيف الحال؟\nनमस्ते दुनिया\n한국어 日本語\n<b>not bold</b> &amp; <script>alert(1)</script>\n```\n\tif x:\n\t\ty()\n```\nEnd.<end>"
 

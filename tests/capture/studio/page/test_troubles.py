@@ -9,7 +9,10 @@ import sqlalchemy as sa
 
 from capture.studio.page.opened import begin, stop, until
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 
 LONG = "You should go home. It's a very very good day, isn't it? The cat should stop the day. " * 12
 
@@ -77,7 +80,6 @@ def test_practice_comes_first_and_leaves_nothing(studio: Callable[..., Any], tab
     assert len(list(run.store.trajectories())) == 1
 
 
-@pytest.mark.long
 def test_a_full_disk_is_said_and_passes(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(LONG, LONG, pause=0.005)
     page = tab(run.address)
