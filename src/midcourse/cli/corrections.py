@@ -20,7 +20,8 @@ def corpus_of(name: str, given: Mapping[str, Any]) -> "Corpus":
 
     Args:
         name: What it is called there.
-        given: `format` (prm800k, coauthor or edits), `files` below the folder that MIDCOURSE_DATA names, `folds`.
+        given: `format` (prm800k, coauthor or edits), `files` below the folder that MIDCOURSE_DATA names, `folds`, and
+            `settings` of all its trainings.
 
     Raises:
         InputError: The format is unknown, or the files are not there.
@@ -28,10 +29,10 @@ def corpus_of(name: str, given: Mapping[str, Any]) -> "Corpus":
     from midcourse.workflows.study.corpus import Corpus
 
     readers = _readers()
-    unknown = set(given) - {"format", "files", "folds"}
+    unknown = set(given) - {"format", "files", "folds", "settings"}
     if unknown or given.get("format") not in readers or not given.get("files"):
         raise InputError(
-            f"the corrections {name} need `format` ({', '.join(readers)}), `files` and perhaps `folds`; "
+            f"the corrections {name} need `format` ({', '.join(readers)}), `files` and perhaps `folds` and `settings`; "
             f"got {dict(given)}"
         )
     folder = os.environ.get("MIDCOURSE_DATA")

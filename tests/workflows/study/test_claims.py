@@ -86,7 +86,7 @@ def test_the_method_of_the_package_is_compared_behind_ours(study):
 def test_what_was_found_later_is_compared_with_all_and_claims_nothing(study):
     study = replace(study, contenders={"late": {"like": "ours", "loss_type": "fork", "retain_discount": 1.0}})
     assert Cell("headline", "t", "late", 100, 0).path in {c.path for c in study.cells()}
-    assert study.settings("late") == {**study.common, "loss_type": "fork", "retain_discount": 1.0}
+    assert study.settings("late") == {**study.settings("ours"), "loss_type": "fork", "retain_discount": 1.0}
     keep(study, Cell("headline", "t", "base", 0, 0), result(again=0.9, flawed=0.9, broken=4))
     keep(study, Cell("headline", "t", "ours", 100, 0), result(again=0.4, flawed=0.4, broken=2))
     keep(study, Cell("headline", "t", "late", 100, 0), result(again=0.2, flawed=0.2, broken=0))

@@ -1,5 +1,6 @@
 """What was added stands behind what was there; a slip in it is told when the study is read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,16 @@ def test_writers_are_held_out_one_fold_at_a_time():
     assert {c.seed for c in cells if c.task == "coauthor"} == {0, 1, 2, 3, 4}
     assert {c.seed for c in cells if c.task != "coauthor"} == {0}
     assert all(str(c.path).startswith("imported/") for c in cells)
+
+
+def test_what_a_corpus_sets_holds_for_all_its_trainings():
+    corpora = {"long": {"settings": {"num_train_epochs": 2}}, "short": {}}
+    imported = {"methods": ["ours"], "corpora": corpora, "ablations": {"long": {"l": {"beta": 2.0}}}}
+    study = replace(shipped(), imported=imported, ablated="ours")
+    long, short, ablation = imported_cells(study)
+    assert short.settings == study.settings("ours")
+    assert long.settings == {**short.settings, "num_train_epochs": 2}
+    assert ablation.settings == {**long.settings, "beta": 2.0}
 
 
 def test_more_prompts_are_nobodys_test():

@@ -34,7 +34,9 @@ def test_real_corrections_are_shown_over_all_folds_with_writers_as_clusters(stud
     row = next(line for line in page.splitlines() if line.startswith("| ours"))
     assert "83%" in row  # ten of twelve are the likelier side now
     assert "+0.92" in row  # of log π(chosen)
-    assert "+0.92" in next(line for line in page.splitlines() if line.startswith("| sft_full"))  # ours − it, margin
+    apart = page[page.index("| against | ours − it: likelier per token") :].splitlines()
+    assert [line.split(" | ")[0] for line in apart[2:4]] == ["| base", "| sft_full"]
+    assert all("+83% [+" in line and "+0.92" in line for line in apart[2:4])
     assert "- `imported/d`: ours-300-0, sft_full-300-0" in page
 
 

@@ -180,6 +180,19 @@ def test_a_method_like_another_begins_with_what_that_was_chosen(study):
     assert "like" not in made
 
 
+def test_a_method_like_one_that_is_like_another_has_what_both_set(study):
+    contenders = {"kept": {"like": "ours", "retain_discount": 1.0}}
+    more = replace(study, contenders=contenders, extra_methods={"held": {"like": "kept", "retain_weight": 5.0}})
+    assert more.settings("held") == {**more.settings("ours"), "retain_discount": 1.0, "retain_weight": 5.0}
+
+
+@pytest.mark.parametrize(("first", "second"), [("b", "nothing"), ("b", "a")])
+def test_a_method_like_none_is_refused(tmp_path, first, second):
+    (tmp_path / "s.yaml").write_text(f"headline: [t]\nextra_methods: {{a: {{like: {first}}}, b: {{like: {second}}}}}\n")
+    with pytest.raises(InputError, match=rf"'b' is `like` '{second}'; expected another method: sft_full,"):
+        Study.load(tmp_path / "s.yaml", tmp_path)
+
+
 def test_a_cell_that_fails_is_told_and_the_others_run(study, folder, tmp_path, monkeypatch):
     said, run = [], queue_module.run_cell
 

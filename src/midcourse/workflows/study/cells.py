@@ -72,8 +72,8 @@ class Study:
     further: str | None = None
     """File of prompts whose texts these need."""
     imported: Mapping[str, Any] = field(default_factory=dict)
-    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds; by corpus
-    `ablations`."""
+    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds, settings; by
+    corpus `ablations`."""
 
     @classmethod
     def load(cls, path: str | Path, results: str | Path) -> "Study":
@@ -104,6 +104,8 @@ class Study:
             raise InputError(f"{path}: `asked_again` takes labels with numbers of seeds, got {study.asked_again!r}")
         if unknown := set(study.asked_again) - set(study.ablations):
             raise InputError(f"{path}: `asked_again` names {min(unknown)!r}, which is none of the `ablations`")
+        for method in study._every_method():
+            study._like(method)
         counts = {m: len(list(study.grid(m))) for m in study.trials}
         if len(set(counts.values())) > 1:
             raise InputError(f"{path}: every method must have as many trials as the others, got {counts}")
@@ -163,7 +165,7 @@ class Study:
 
     def trials_left(self, method: str) -> int:
         """Trials that choose the method's settings and have not run."""
-        of = self._every_method().get(method, {}).get("like", method)
+        of = self._like(method)[-1]
         return sum(self.result(c) is None for c in self.development_cells() if c.method == of)
 
     def chosen(self, method: str) -> dict[str, Any]:
@@ -178,10 +180,23 @@ class Study:
         return trials[min(range(len(trials)), key=ranks.__getitem__)]
 
     def settings(self, method: str) -> dict[str, Any]:
-        """What a method is trained with in the headline; one that is `like` another begins with its chosen trial."""
+        """What a method is trained with in the headline; one that is `like` another begins with all that one has."""
         own = dict(self._every_method()[method])
         like = own.pop("like", None)
-        return {**self.common, **(self.chosen(like) if like else {}), **own, **self.chosen(method)}
+        return {**(self.settings(like) if like else self.common), **own, **self.chosen(method)}
+
+    def _like(self, method: str) -> list[str]:
+        """The method, what it is like, what that one is like …
+
+        Raises:
+            InputError: That is no method, or comes back to one before it.
+        """
+        every, chain = self._every_method(), [method]
+        while like := every.get(chain[-1], {}).get("like"):
+            if like not in every or like in chain:
+                raise InputError(f"{chain[-1]!r} is `like` {like!r}; expected another method: {', '.join(every)}")
+            chain.append(like)
+        return chain
 
     def _every_method(self) -> dict[str, Mapping[str, Any]]:
         return {**self.methods, **self.extra_methods, **self.contenders}

@@ -52,8 +52,9 @@ def imported_cells(study: "Study") -> Iterator[Cell]:
     for name, corpus in given.get("corpora", {}).items():
         folds = range(corpus.get("folds") or 1)
         for fold, method in product(folds, given.get("methods", study.methods)):
-            yield Cell("imported", name, method, steers, fold, settings=study.settings(method))
+            settings = {**study.settings(method), **corpus.get("settings", {})}
+            yield Cell("imported", name, method, steers, fold, settings=settings)
     for name, changes in given.get("ablations", {}).items():
         for label, changed in changes.items():
-            settings = {**study.settings(usual), **changed}
+            settings = {**study.settings(usual), **given["corpora"][name].get("settings", {}), **changed}
             yield Cell("imported", name, usual, steers, 0, settings=settings, label=label)

@@ -81,27 +81,26 @@ def imported(study: Study) -> list[str]:
             steers = int(given.get("steers", 100))
             parts.append(f"## Real corrections: {name}, {steers} steers to learn from, one seed (exploratory)")
             parts += _corpus(runs, corpus.get("folds"))
+            parts += [_against(runs, one) for one in dict.fromkeys((study.ablated, OURS)) if runs.get(one)]
     return parts
 
 
 _HEADS = (
     *("likelier per token", "likelier first token", "margin, nats a token", "Δ log π(chosen)"),
-    *("drift where let stand", "drift on answers", "ours − it, margin"),
+    *("drift where let stand", "drift on answers"),
 )
 
 
 def _corpus(runs: dict[str, Found], folds: int | None) -> list[str]:
-    ours = _together(runs.get(OURS, []), "steered", "margin")
     whole = [f for found in runs.values() for f in found]
     most = max(runs.values(), key=len)
-    rows = [["base", *_likely(most, "base"), "", "0", "0", ""]]
+    rows = [["base", *_likely(most, "base"), "", "0", "0"]]
     for method, found in runs.items():
         if not found:
             rows.append([method, *["not run"] + [""] * (len(_HEADS) - 1)])
             continue
         drift = [_mean(found, f"drift/{kind}") for kind in ("kl_retained", "kl_answers")]
-        against = "" if method == OURS else plain(_paired(ours, _together(found, "steered", "margin")), sign="+")
-        rows.append([method, *_likely(found, "steered"), _moved(found), *drift, against])
+        rows.append([method, *_likely(found, "steered"), _moved(found), *drift])
     prompts = {x["prompt"] for f in most for x in f["forks"]}
     said = [f"{len({x['steer'] for f in whole for x in f['forks']})} held-out steers, {len(prompts)} clusters."]
     if len(prompts) < ENOUGH:
@@ -112,13 +111,34 @@ def _corpus(runs: dict[str, Found], folds: int | None) -> list[str]:
     return [table(["method", *_HEADS], rows), " ".join(said)]
 
 
+def _likelier(margin: float) -> float:
+    return float(margin > 0)
+
+
+_LIKELY: tuple[tuple[str, Callable[[float], float], Callable[..., str]], ...] = (
+    ("margin", _likelier, percent),
+    ("first_token_log_odds", _likelier, percent),
+    ("margin", float, plain),
+)
+"""Shares of forks at which the chosen side, and its first token, are the likelier; the margin."""
+
+
 def _likely(found: Found, who: str) -> list[str]:
-    """Shares of forks at which the chosen side, and its first token, are the likelier; the margin."""
-    return [
-        percent(_one(_together(found, who, "margin", lambda x: float(x > 0)))),
-        percent(_one(_together(found, who, "first_token_log_odds", lambda x: float(x > 0)))),
-        plain(_one(_together(found, who, "margin"))),
-    ]
+    return [shown(_one(_together(found, who, measure, read))) for measure, read, shown in _LIKELY]
+
+
+def _against(runs: dict[str, Found], one: str) -> str:
+    """A method minus each of the others, and minus the base, at the forks that both were measured at."""
+    rows = []
+    for method, found in {"base": runs[one], **runs}.items():
+        if method == one or not found:
+            continue
+        who = "base" if method == "base" else "steered"
+        pairs = [
+            [_together(f, w, m, read) for f, w in ((runs[one], "steered"), (found, who))] for m, read, _ in _LIKELY
+        ]
+        rows.append([method, *(_LIKELY[n][2](_paired(*pair), sign="+") for n, pair in enumerate(pairs))])
+    return table(["against", *(f"{one} − it: {head}" for head in _HEADS[:3])], rows)
 
 
 def _moved(found: Found) -> str:
