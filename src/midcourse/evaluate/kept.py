@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import psutil
 import torch
 import transformers
 
@@ -23,8 +24,9 @@ __all__ = ["Kept"]
 
 _T = TypeVar("_T")
 _Scores = list[list[np.ndarray]]
-ROOM = 4 << 30
-"""Most bytes that are held in memory."""
+ROOM = min(8 << 30, psutil.virtual_memory().total // 4)
+"""Most bytes that are held in memory. The oldest goes first, so what is gone through in order and does not fit is read
+anew each time."""
 
 
 class Kept:
