@@ -53,12 +53,31 @@ def test_other_results_give_another_plot(drawing: ModuleType, monkeypatch: pytes
 
 def test_the_page_names_settings_that_exist() -> None:
     from midcourse import SteerConfig
+    from midcourse.objective.registry import all_losses
 
-    known = {f.name for f in dataclasses.fields(SteerConfig)}
+    known = {f.name for f in dataclasses.fields(SteerConfig)} | set(all_losses())
     table = [line.split("|") for line in PAGE.splitlines() if line.startswith("| ")][1:]
     named = {name for line in table for name in re.findall(r"`(?:--)?(\w+)`", line[3])}
     assert named <= known
     assert {name for arm in TUNING["arms"].values() for name in arm["settings"]} <= known
+
+
+def test_the_defaults_that_have_reasons_are_the_defaults() -> None:
+    from midcourse import SteerConfig
+    from midcourse.objective.registry import find_loss
+
+    part = PAGE.split("## Why the defaults")[1].split("\n## ")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| `?([\w.-]+)`? \|", part, re.MULTILINE))
+    ours = {f.name: f.default for f in dataclasses.fields(SteerConfig)}
+    ours |= {name: value for name, value in find_loss("fork").defaults.items() if ours[name] is None}
+    assert len(told) > 8
+    assert {name: _read(value) for name, value in told.items()} == {name: ours[name] for name in told}
+
+
+def _read(value: str) -> bool | float | str:
+    if value in ("true", "false"):
+        return value == "true"
+    return float(value) if value[0].isdigit() else value
 
 
 def test_the_pages_count_of_steers_is_the_runs() -> None:

@@ -9,7 +9,10 @@ import pytest
 from capture.studio.page.launched import launched
 from capture.studio.page.opened import begin, keep, stop, until, view
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 
 LONG = "You should go home. It's a very very good day, isn't it? The cat should stop the day. " * 12
 
@@ -85,7 +88,6 @@ def test_a_correction_made_offline_is_sent_when_the_line_is_back(
     assert "kept" in run.soon()
 
 
-@pytest.mark.long
 def test_two_tabs_on_one_draft(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(LONG, LONG, pause=0.01)
     one = tab(run.address)
@@ -113,7 +115,6 @@ def test_two_tabs_on_one_draft(studio: Callable[..., Any], tab: Callable[..., An
     assert [s.kind for s in run.steers()] == ["typed", "typed"]
 
 
-@pytest.mark.long
 def test_jump_into_another_branch(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(LONG, " cat<end>", pause=0.01)
     page = tab(run.address)

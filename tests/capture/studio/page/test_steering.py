@@ -94,6 +94,7 @@ def test_alt_enter_keeps_the_tail(studio: Callable[..., Any], tab: Callable[...,
     assert run.soon() == STORY.replace("home", "far", 1)
 
 
+@pytest.mark.long
 def test_alt_down_replaces_more_words_and_delete_removes_one(
     studio: Callable[..., Any], tab: Callable[..., Any]
 ) -> None:
@@ -164,6 +165,7 @@ def test_control_enter_ends_the_answer(studio: Callable[..., Any], tab: Callable
     assert next(iter(run.store.trajectories())).status == "accepted"
 
 
+@pytest.mark.long
 def test_the_end_was_wrong(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio("You should go home.<end>", " day.<end>", pause=0.002)
     page = tab(run.address)
@@ -190,6 +192,7 @@ def test_a_letter_stops_and_types(studio: Callable[..., Any], tab: Callable[...,
     assert run.steers() == []
 
 
+@pytest.mark.long
 def test_a_second_space_within_a_moment_does_nothing(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(STORY, pause=0.02)
     page = tab(run.address)
@@ -202,6 +205,7 @@ def test_a_second_space_within_a_moment_does_nothing(studio: Callable[..., Any],
     assert view(page, "view.phase") == "stream"
 
 
+@pytest.mark.long
 def test_what_was_not_shown_is_neither_read_nor_turned_down(
     studio: Callable[..., Any], tab: Callable[..., Any]
 ) -> None:
@@ -241,6 +245,7 @@ def test_at_the_end_other_tokens_than_the_end_are_at_hand(studio: Callable[..., 
     assert run.soon() == "You should go home. the day."
 
 
+@pytest.mark.long
 def test_to_take_what_comes_next_anyway_is_no_steer(studio: Callable[..., Any], tab: Callable[..., Any]) -> None:
     run = studio(STORY * 4, pause=0.001)
     page = tab(run.address)
@@ -258,6 +263,7 @@ def test_to_take_what_comes_next_anyway_is_no_steer(studio: Callable[..., Any], 
     assert run.steers() == []
 
 
+@pytest.mark.long
 def test_an_alternative_looked_at_takes_one_place_and_the_rest_is_doubted_anew(
     studio: Callable[..., Any], tab: Callable[..., Any]
 ) -> None:
@@ -277,6 +283,7 @@ def test_an_alternative_looked_at_takes_one_place_and_the_rest_is_doubted_anew(
     assert page.inner_text("#text").startswith("You the go home.")
 
 
+@pytest.mark.long
 def test_a_kept_tail_behind_which_it_writes_on_is_doubted_anew_at_the_next_stop(
     studio: Callable[..., Any], tab: Callable[..., Any]
 ) -> None:
