@@ -1,5 +1,6 @@
 """Tables of what is exploratory, from results as they are committed."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -22,21 +23,25 @@ def study(tmp_path):
 
 def test_real_corrections_are_shown_over_all_folds_with_writers_as_clusters(study):
     for fold in range(2):
+        alone = fork(100 + fold, 100 + fold, math.nan, math.nan)  # no rejected side
+        alone["base"]["logp_chosen"] = alone["steered"]["logp_chosen"] = -5.0
         forks = [fork(10 * fold + n, 3 * fold + n // 2, -1.0, 0.5 if n else -3.0) for n in range(6)]
-        keep(study, Cell("imported", "c", "ours", 300, fold), found(forks, likely=True))
+        keep(study, Cell("imported", "c", "ours", 300, fold), found([*forks, alone], likely=True))
         nothing = [fork(10 * fold + n, 3 * fold + n // 2, -1.0, -1.0) for n in range(6)]
-        keep(study, Cell("imported", "c", "sft_full", 300, fold), found(nothing, likely=True))
+        keep(study, Cell("imported", "c", "sft_full", 300, fold), found([*nothing, alone], likely=True))
     page = write_tables(study, study.results).read_text()
     assert "Real corrections: c, 300 steers" in page
     assert "Real corrections: d" not in page
-    assert "12 held-out steers, 6 clusters. Too few clusters for a claim" in page
+    assert (
+        "14 held-out steers; 12 of them, in 6 clusters, have a rejected side to compare with. Too few clusters" in page
+    )
     assert "ours: the margin rose for 4 of 6 writers" in page
     row = next(line for line in page.splitlines() if line.startswith("| ours"))
     assert "83%" in row  # ten of twelve are the likelier side now
-    assert "+0.92" in row  # of log π(chosen)
+    assert "+0.79" in row  # of log π(chosen): ten rose by 1.5, two fell by 2, two stayed
     apart = page[page.index("| against | ours − it: likelier per token") :].splitlines()
     assert [line.split(" | ")[0] for line in apart[2:4]] == ["| base", "| sft_full"]
-    assert all("+83% [+" in line and "+0.92" in line for line in apart[2:4])
+    assert all("**+83% [+" in line and "+0.92" in line for line in apart[2:4])
     assert "- `imported/d`: ours-300-0, sft_full-300-0" in page
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from midcourse.workflows.study.cell import Cell
 from midcourse.workflows.study.cells import Study
-from midcourse.workflows.study.shown import NAMES, Found, by_fork, dot, measures, percent, table
+from midcourse.workflows.study.shown import NAMES, Found, apart, by_fork, dot, measures, table
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
 __all__ = ["ablations"]
@@ -35,9 +35,9 @@ def _on(study: Study, task: str, folder: Path) -> list[str]:
         found = _results(study, ran)
         if found:
             whole = _results(study, [Cell("headline", task, study.ablated, steers, cell.seed) for cell in ran])
-            apart = _apart(found, whole)
-            rows.append(_row(label, found, apart))
-            drawn.append({"changed": label, "drift": dot(found)["drift"], **_ends(apart)})
+            differences = _differences(found, whole)
+            rows.append(_row(label, found, differences))
+            drawn.append({"changed": label, "drift": dot(found)["drift"], **_ends(differences)})
     if not rows:
         return []
     heads = ["changed", "seeds", *_kept(NAMES), *(f"it − {study.ablated}, {said}" for said in _COMPARED.values())]
@@ -53,29 +53,24 @@ def _results(study: Study, cells: Sequence[Cell]) -> Found:
     return [found for cell in cells if (found := study.result(cell)) is not None]
 
 
-def _apart(found: Found, whole: Found) -> dict[str, Difference | None]:
+def _differences(found: Found, whole: Found) -> dict[str, Difference | None]:
     return {m: over_seeds(by_fork(found, measure=m), by_fork(whole, measure=m)) for m in _COMPARED}
 
 
-def _row(label: str, found: Found, apart: Mapping[str, Difference | None]) -> list[str]:
+def _row(label: str, found: Found, differences: Mapping[str, Difference | None]) -> list[str]:
     own = measures(found, "steered", over_seeds(by_fork(found)))
-    return [label, str(len(found)), *_kept(own), *(_marked(apart.get(m)) for m in _COMPARED)]
+    return [label, str(len(found)), *_kept(own), *(apart(differences.get(m)) for m in _COMPARED)]
 
 
 def _kept(cells: Sequence[str]) -> list[str]:
     return [cell for name, cell in zip(NAMES, cells, strict=True) if name not in _UNMEASURED]
 
 
-def _marked(apart: Difference | None) -> str:
-    said = percent(apart, sign="+")
-    return f"**{said}**" if apart is not None and (apart.low > 0 or apart.high < 0) else said
-
-
-def _ends(apart: Mapping[str, Difference | None]) -> dict[str, float]:
+def _ends(differences: Mapping[str, Difference | None]) -> dict[str, float]:
     """Mean and interval of each difference, by name."""
     return {
         f"{measure}{end}": value
-        for measure, d in apart.items()
+        for measure, d in differences.items()
         if d is not None
         for end, value in (("", d.mean), (" low", d.low), (" high", d.high))
     }

@@ -11,7 +11,7 @@ import numpy as np
 from midcourse.evaluate.intervals import ENOUGH
 from midcourse.workflows.study.cell import IN_PROMPT, OURS, Cell
 from midcourse.workflows.study.cells import Study
-from midcourse.workflows.study.shown import NAMES, Found, by_fork, curves, measures, percent, plain, table
+from midcourse.workflows.study.shown import NAMES, Found, apart, by_fork, curves, measures, percent, plain, table
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
 __all__ = ["imported", "more_methods", "steer_counts"]
@@ -92,7 +92,6 @@ _HEADS = (
 
 
 def _corpus(runs: dict[str, Found], folds: int | None) -> list[str]:
-    whole = [f for found in runs.values() for f in found]
     most = max(runs.values(), key=len)
     rows = [["base", *_likely(most, "base"), "", "0", "0"]]
     for method, found in runs.items():
@@ -101,8 +100,12 @@ def _corpus(runs: dict[str, Found], folds: int | None) -> list[str]:
             continue
         drift = [_mean(found, f"drift/{kind}") for kind in ("kl_retained", "kl_answers")]
         rows.append([method, *_likely(found, "steered"), _moved(found), *drift])
-    prompts = {x["prompt"] for f in most for x in f["forks"]}
-    said = [f"{len({x['steer'] for f in whole for x in f['forks']})} held-out steers, {len(prompts)} clusters."]
+    compared = _together(most, "base", "margin")
+    prompts = {prompt for prompt, _ in compared.values()}
+    said = [
+        f"{len(_together(most, 'base', 'logp_chosen'))} held-out steers; {len(compared)} of them, in {len(prompts)} "
+        "clusters, have a rejected side to compare with."
+    ]
     if len(prompts) < ENOUGH:
         said.append(f"Too few clusters for a claim, which needs {ENOUGH}.")
     if folds:
@@ -128,16 +131,18 @@ def _likely(found: Found, who: str) -> list[str]:
 
 
 def _against(runs: dict[str, Found], one: str) -> str:
-    """A method minus each of the others, and minus the base, at the forks that both were measured at."""
+    """A method minus each of the others, and minus the base, at the forks that both were measured at; bold where the
+    interval leaves out nought."""
     rows = []
     for method, found in {"base": runs[one], **runs}.items():
         if method == one or not found:
             continue
         who = "base" if method == "base" else "steered"
-        pairs = [
-            [_together(f, w, m, read) for f, w in ((runs[one], "steered"), (found, who))] for m, read, _ in _LIKELY
-        ]
-        rows.append([method, *(_LIKELY[n][2](_paired(*pair), sign="+") for n, pair in enumerate(pairs))])
+        row = [method]
+        for measure, read, shown in _LIKELY:
+            mine, its = _together(runs[one], "steered", measure, read), _together(found, who, measure, read)
+            row.append(apart(_paired(mine, its), shown))
+        rows.append(row)
     return table(["against", *(f"{one} − it: {head}" for head in _HEADS[:3])], rows)
 
 

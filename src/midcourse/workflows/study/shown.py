@@ -15,8 +15,8 @@ from midcourse.workflows.effort import DISTINCT
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
 __all__ = [
-    *("COSTS", "NAMES", "Found", "by_fork", "by_text", "costs", "curves", "dot", "dots", "measures", "percent"),
-    *("plain", "table"),
+    *("COSTS", "NAMES", "Found", "apart", "by_fork", "by_text", "costs", "curves", "dot", "dots", "measures"),
+    *("percent", "plain", "table"),
 ]
 
 Found = list[dict[str, Any]]
@@ -116,6 +116,12 @@ def percent(value: Difference | None, sign: str = "") -> str:
 def plain(value: Difference | None, sign: str = "") -> str:
     """A number with its interval."""
     return "" if value is None else f"{value.mean:{sign}.2f} [{value.low:{sign}.2f}, {value.high:{sign}.2f}]"
+
+
+def apart(value: Difference | None, shown: Callable[..., str] = percent) -> str:
+    """A difference with its sign, bold where its interval leaves out nought."""
+    said = shown(value, sign="+")
+    return f"**{said}**" if value is not None and (value.low > 0 or value.high < 0) else said
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
