@@ -406,4 +406,5 @@ def test_real_corrections_are_measured_by_likelihoods(study, tmp_path):
     assert all("unsteered" not in f for f in found)
     assert found[0]["metrics"]["drift/kl_retained"] is not None
     assert "margin" in said[-1]
-    assert "6 held-out steers, 3 clusters" in write_tables(people, people.results).read_text()
+    page = write_tables(people, people.results).read_text()
+    assert "6 held-out steers; 6 of them, in 3 clusters, have a rejected side" in page
