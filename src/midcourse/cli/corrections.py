@@ -20,8 +20,8 @@ def corpus_of(name: str, given: Mapping[str, Any]) -> "Corpus":
 
     Args:
         name: What it is called there.
-        given: `format` (prm800k, coauthor or edits), `files` below the folder that MIDCOURSE_DATA names, `folds`, and
-            `settings` of all its trainings.
+        given: `format` (prm800k, coauthor or edits), `files` below the folder that MIDCOURSE_DATA names, `folds`,
+            `settings` of all its trainings, and `methods` where they are not those of all corpora.
 
     Raises:
         InputError: The format is unknown, or the files are not there.
@@ -29,11 +29,11 @@ def corpus_of(name: str, given: Mapping[str, Any]) -> "Corpus":
     from midcourse.workflows.study.corpus import Corpus
 
     readers = _readers()
-    unknown = set(given) - {"format", "files", "folds", "settings"}
+    unknown = set(given) - {"format", "files", "folds", "settings", "methods"}
     if unknown or given.get("format") not in readers or not given.get("files"):
         raise InputError(
-            f"the corrections {name} need `format` ({', '.join(readers)}), `files` and perhaps `folds` and `settings`; "
-            f"got {dict(given)}"
+            f"the corrections {name} need `format` ({', '.join(readers)}), `files` and perhaps `folds`, `settings` and "
+            f"`methods`; got {dict(given)}"
         )
     folder = os.environ.get("MIDCOURSE_DATA")
     paths = [Path(folder or ".") / str(file) for file in given["files"]]

@@ -69,6 +69,34 @@ def test_writers_are_held_out_one_fold_at_a_time():
     assert all(str(c.path).startswith("imported/") for c in cells)
 
 
+def test_wider_blocks_are_narrower(tmp_path):
+    study = replace(
+        shipped(), wider_methods=("fork",), exploratory=("sums",), extra_steers=(10,), further_steers=(300,)
+    )
+    wide = [c for c in study.cells() if c.task == "sums" or c.steers in (10, 300)]
+    assert {c.method for c in wide} == {"base", "fork"}
+    assert {c.method for c in study.cells() if c.steers == 30} == set(study.methods)
+    every = [c for c in replace(study, wider_methods=()).cells() if c.task == "sums"]
+    assert {c.method for c in every} == {"base", *study.methods}
+    file = tmp_path / "study.yaml"
+    file.write_text("headline: [task]\nwider_methods: [no such]\n")
+    with pytest.raises(InputError, match="`wider_methods` names 'no such'; known are sft_full"):
+        Study.load(file, tmp_path)
+
+
+def test_a_corpus_may_have_methods_of_its_own(tmp_path):
+    imported = {"methods": ["ours", "fork"], "corpora": {"a": {"methods": ["sft_full"], "folds": 2}, "b": {}}}
+    cells = list(imported_cells(replace(shipped(), imported=imported)))
+    assert [(c.task, c.method, c.seed) for c in cells] == [
+        *(("a", "sft_full", fold) for fold in (0, 1)),
+        *(("b", method, 0) for method in ("ours", "fork")),
+    ]
+    file = tmp_path / "study.yaml"
+    file.write_text("headline: [task]\nimported: {corpora: {a: {methods: [no such]}}}\n")
+    with pytest.raises(InputError, match="`imported` names the method 'no such'"):
+        Study.load(file, tmp_path)
+
+
 def test_what_a_corpus_sets_holds_for_all_its_trainings():
     corpora = {"long": {"settings": {"num_train_epochs": 2}}, "short": {}}
     imported = {"methods": ["ours"], "corpora": corpora, "ablations": {"long": {"l": {"beta": 2.0}}}}

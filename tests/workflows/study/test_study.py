@@ -353,6 +353,25 @@ def test_what_is_exploratory_is_shown_without_its_steers_to_finish(study, folder
 
 
 @pytest.mark.long
+def test_fewer_steers_are_shown_without_own_samples(study, folder, tmp_path):
+    tried = replace(study, methods={"ours": METHODS["ours"]}, steers=(4, 2))
+    only = ["same/task/base", "same/task/ours-2"]
+    assert run_study(tried, find(folder), tmp_path / "work", lambda _: None, only=only) == 2
+    print(
+        tried.result(Cell("headline", "task", "base", 0, 0))["cell"],
+        tried.result(Cell("headline", "task", "base", 0, 0))["collapse"],
+    )
+    found = tried.result(Cell("budget", "task", "ours", 2, 0))
+    assert (found["lesson"]["steers"], found["collapse"], "effort" in found) == (2, {}, False)
+    page = write_tables(tried, tried.results).read_text()
+    page = page[page.index("## task, 2 steers") :]
+    costs = page[page.index("What it cost") :].splitlines()
+    base, ours = (next(x for x in costs if x.startswith(f"| {name} |")).split(" | ") for name in ("base", "ours"))
+    assert all(base)
+    assert [bool(cell.strip(" |")) for cell in ours] == [True] * 4 + [False] * 3
+
+
+@pytest.mark.long
 def test_elsewhere_it_goes_on_with_the_texts_it_was_given(study, folder, tmp_path):
     shared, said = tmp_path / "shared", []
     assert run_study(study, find(folder), tmp_path / "here", said.append, texts=shared, only=["base"]) == 1

@@ -27,6 +27,7 @@ DRIFT_BOUND = 0.02
 _KNOWN = {"model", "dtype", "headline", "development", "exploratory", "methods", "trials", "common", "steers", "seeds"}
 _KNOWN |= {"more_seeds", "dev_steers", "ablations", "extra_methods", "extra_steers", "forks", "samples", "effort_tasks"}
 _KNOWN |= {"variations", "in_prompt", "further_steers", "further", "imported", "ablated", "contenders", "asked_again"}
+_KNOWN |= {"wider_methods"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Study:
     """Label of an ablation -> seeds with which it runs on the other headline tasks: no default is changed without."""
     extra_methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     extra_steers: tuple[int, ...] = ()
+    wider_methods: tuple[str, ...] = ()
+    """Methods on other tasks and with other numbers of steers; none named: all."""
     forks: int = 40
     samples: int = 8
     effort_tasks: int = 20
@@ -72,8 +75,8 @@ class Study:
     further: str | None = None
     """File of prompts whose texts these need."""
     imported: Mapping[str, Any] = field(default_factory=dict)
-    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds, settings; by
-    corpus `ablations`."""
+    """Corrections that people made: `steers`, `methods`, and `corpora`, name -> format, files, folds, settings, methods
+    where they are others; by corpus `ablations`."""
 
     @classmethod
     def load(cls, path: str | Path, results: str | Path) -> "Study":
@@ -106,6 +109,8 @@ class Study:
             raise InputError(f"{path}: `asked_again` names {min(unknown)!r}, which is none of the `ablations`")
         for method in study._every_method():
             study._like(method)
+        if unknown := set(study.wider_methods) - set(study.methods):
+            raise InputError(f"{path}: `wider_methods` names {min(unknown)!r}; known are {', '.join(study.methods)}")
         counts = {m: len(list(study.grid(m))) for m in study.trials}
         if len(set(counts.values())) > 1:
             raise InputError(f"{path}: every method must have as many trials as the others, got {counts}")
@@ -201,6 +206,11 @@ class Study:
     def _every_method(self) -> dict[str, Mapping[str, Any]]:
         return {**self.methods, **self.extra_methods, **self.contenders}
 
+    @property
+    def wider(self) -> tuple[str, ...]:
+        """Methods that are run beside the headline's tasks and numbers of steers."""
+        return self.wider_methods or tuple(self.methods)
+
     def best_baseline(self, task: str, steers: int) -> str | None:
         """The method beside ours with the lowest score over the first seeds; None before all of them ran."""
         means: dict[str, float] = {}
@@ -213,9 +223,10 @@ class Study:
         return min(means, key=lambda m: means[m]) if means else None
 
     def _block(self, stage: str, steers: int) -> Iterator[Cell]:
-        """Every method in the same session, seed by seed; then more seeds for ours and the best baseline."""
+        """Every method in the same session, seed by seed; then more seeds for ours and the best baseline. The base is
+        the same for all numbers of steers."""
         for task in self.headline:
-            yield Cell(stage, task, "base", 0, 0)
+            yield Cell("headline", task, "base", 0, 0)
         for seed, task, method in product(self.seeds, self.headline, self.methods):
             yield Cell(stage, task, method, steers, seed, settings=self.settings(method))
         for task in self.headline:
@@ -243,9 +254,9 @@ class Study:
             yield Cell("exploratory", task, method, steers, 0, settings=self.settings(method))
         for task in self.exploratory:
             yield Cell("exploratory", task, "base", 0, 0)
-            for method in self.methods:
+            for method in self.wider:
                 yield Cell("exploratory", task, method, steers, 0, settings=self.settings(method))
-        for task, method, more in product(self.headline, self.methods, self.extra_steers):
+        for task, method, more in product(self.headline, self.wider, self.extra_steers):
             yield Cell("exploratory", task, method, more, 0, settings=self.settings(method))
 
 
@@ -290,5 +301,7 @@ def _check_later(value: Mapping[str, Any], path: Path) -> None:
     known = dict(value.get("methods") or METHODS)
     for more in ("extra_methods", "contenders"):
         known |= value.get(more) or {}
-    if unknown := set(imported.get("methods", ())) - set(known):
+    corpora = (imported.get("corpora") or {}).values()
+    named = [*imported.get("methods", ()), *(m for c in corpora for m in c.get("methods", ()))]
+    if unknown := set(named) - set(known):
         raise InputError(f"{path}: `imported` names the method {min(unknown, key=str)!r}; known are {', '.join(known)}")

@@ -3,7 +3,7 @@
 All are exploratory and come last, so that nothing that ran before is moved. It reads a study and runs nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from midcourse.workflows.study.cell import IN_PROMPT, Cell
 if TYPE_CHECKING:
     from midcourse.workflows.study.cells import Study
 
-__all__ = ["imported_cells", "in_prompt_cells", "later_cells", "variation_cells"]
+__all__ = ["imported_cells", "in_prompt_cells", "later_cells", "methods_of", "variation_cells"]
 
 
 def later_cells(study: "Study", steers: int) -> Iterator[Cell]:
@@ -24,7 +24,7 @@ def later_cells(study: "Study", steers: int) -> Iterator[Cell]:
     """
     yield from in_prompt_cells(study, steers)
     yield from variation_cells(study, steers)
-    for more, task, method in product(study.further_steers, study.headline, study.methods):
+    for more, task, method in product(study.further_steers, study.headline, study.wider):
         texts = {"further": study.further} if study.further else {}
         yield Cell("exploratory", task, method, more, 0, settings=study.settings(method), texts=texts)
     yield from imported_cells(study)
@@ -45,13 +45,20 @@ def variation_cells(study: "Study", steers: int) -> Iterator[Cell]:
         yield Cell("ablation", study.headline[0], study.ablated, steers, 0, settings=settings, label=label, texts=texts)
 
 
+def methods_of(study: "Study", corpus: str) -> Sequence[str]:
+    """What is run on a corpus of people's corrections: its own list, or that of all corpora, or all methods."""
+    given = study.imported
+    named: Sequence[str] = given["corpora"][corpus].get("methods") or given.get("methods") or list(study.methods)
+    return named
+
+
 def imported_cells(study: "Study") -> Iterator[Cell]:
     """Corrections that people made; where there are folds, each in the place of a seed."""
     given, usual = study.imported, study.ablated
     steers = int(given.get("steers", 100))
     for name, corpus in given.get("corpora", {}).items():
         folds = range(corpus.get("folds") or 1)
-        for fold, method in product(folds, given.get("methods", study.methods)):
+        for fold, method in product(folds, methods_of(study, name)):
             settings = {**study.settings(method), **corpus.get("settings", {})}
             yield Cell("imported", name, method, steers, fold, settings=settings)
     for name, changes in given.get("ablations", {}).items():

@@ -11,6 +11,7 @@ import numpy as np
 from midcourse.evaluate.intervals import ENOUGH
 from midcourse.workflows.study.cell import IN_PROMPT, OURS, Cell
 from midcourse.workflows.study.cells import Study
+from midcourse.workflows.study.later import methods_of
 from midcourse.workflows.study.shown import NAMES, Found, apart, by_fork, curves, measures, percent, plain, table
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
@@ -21,7 +22,7 @@ def more_methods(study: Study) -> list[str]:
     """Methods beside those of the headline, and tasks beside its two; one seed."""
     first, parts = study.steers[0], []
     shown = [(task, [*study.extra_methods, IN_PROMPT]) for task in study.headline]
-    shown += [(task, ["base", *study.methods]) for task in study.exploratory]
+    shown += [(task, ["base", *study.wider]) for task in study.exploratory]
     for task, methods in shown:
         ours = study.result(Cell("headline", task, OURS, first, study.seeds[0]))
         rows = []
@@ -72,7 +73,7 @@ def imported(study: Study) -> list[str]:
                 for n in folds
                 if (f := study.result(Cell("imported", name, method, int(given.get("steers", 100)), n))) is not None
             ]
-            for method in given.get("methods", study.methods)
+            for method in methods_of(study, name)
         }
         for label in given.get("ablations", {}).get(name, {}):
             cell = Cell("imported", name, study.ablated, int(given.get("steers", 100)), 0, label=label)

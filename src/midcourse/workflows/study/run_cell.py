@@ -55,9 +55,9 @@ def run_cell(
 ) -> dict[str, Any]:
     """Train and measure one cell.
 
-    A trial on a development task is measured by what it is ranked by and by its drift; what is exploratory, by that and
-    by what it writes when nobody steers. Corrections that people made are measured by likelihoods and drift alone:
-    nobody could judge a sample.
+    A trial on a development task is measured by what it is ranked by and by its drift; what is exploratory, and fewer
+    steers than the headline's, by that and by what it writes when nobody steers. Corrections that people made are
+    measured by likelihoods and drift alone: nobody could judge a sample.
 
     Args:
         study: How much is measured.
@@ -116,10 +116,11 @@ def _trained(study: Study, cell: Cell, lesson: Lesson, adapter: Path) -> dict[st
     return found
 
 
-def _wholly(cell: Cell) -> bool:
+def _wholly(study: Study, cell: Cell) -> bool:
     """Whether it is measured in all ways: own answers and steers to finish are more than half of a cell's price. What
     the others write can be read in their unsteered texts."""
-    return cell.stage in ("headline", "own", "budget") or cell.method == IN_PROMPT
+    most = cell.stage == "own" and cell.steers == study.steers[0]
+    return cell.stage == "headline" or most or cell.method == IN_PROMPT
 
 
 def _options(study: Study, cell: Cell) -> Options:
@@ -127,8 +128,8 @@ def _options(study: Study, cell: Cell) -> Options:
     return Options(
         samples=0 if cell.stage == "imported" else study.samples,
         max_forks=study.forks,
-        shown=_SHOWN if _wholly(cell) else 0,
-        own_prompts=32 if _wholly(cell) else 0,
+        shown=_SHOWN if _wholly(study, cell) else 0,
+        own_prompts=32 if _wholly(study, cell) else 0,
         own_tokens=_OWN_TOKENS,
     )
 
@@ -192,7 +193,7 @@ def _writing(
     }
     if shown is not None:
         found["prompt"] = loaded.tokenizer.decode(_example(shown, material))
-    if _wholly(cell):
+    if _wholly(study, cell):
         writer = Writer(
             loaded.model, loaded.tokenizer, task.rules, loaded.ref, task.by, CAREFUL, checker=task.checker,
             prompted=shown, rows=_ROWS,

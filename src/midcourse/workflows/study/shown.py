@@ -58,7 +58,8 @@ def measures(found: Found, who: str, recurrence: Difference | None) -> list[str]
 
 
 def costs(found: Found, who: str) -> list[str]:
-    """What the text of a method lost, as cells of a row: drift, of the mean and of the worst seed, and own samples.
+    """What the text of a method lost, as cells of a row: drift, of the mean and of the worst seed, and own samples
+    where it wrote any.
 
     Args:
         found: Of one method.
@@ -69,9 +70,9 @@ def costs(found: Found, who: str) -> list[str]:
         each = [f["metrics"][f"drift/{kind}"][who]["mean"] for f in found]
         worst = f", worst {max(each):.4f}" if len(each) > 1 else ""
         cells.append(f"{np.mean(each):.4f}{worst}")
-    own = [f["collapse"][who] for f in found]
+    own = [f["collapse"][who] for f in found if who in f["collapse"]]
     shown = (("ended", ".0%"), ("distinct_3", ".2f"), ("tokens", ".0f"))
-    return cells + [format(np.mean([c[name] for c in own]), how) for name, how in shown]
+    return cells + [format(np.mean([c[name] for c in own]), how) if own else "" for name, how in shown]
 
 
 def by_text(found: Found, read: Callable[[dict[str, Any]], float]) -> list[dict[str, tuple[str, float]]]:
