@@ -357,10 +357,6 @@ def test_fewer_steers_are_shown_without_own_samples(study, folder, tmp_path):
     tried = replace(study, methods={"ours": METHODS["ours"]}, steers=(4, 2))
     only = ["same/task/base", "same/task/ours-2"]
     assert run_study(tried, find(folder), tmp_path / "work", lambda _: None, only=only) == 2
-    print(
-        tried.result(Cell("headline", "task", "base", 0, 0))["cell"],
-        tried.result(Cell("headline", "task", "base", 0, 0))["collapse"],
-    )
     found = tried.result(Cell("budget", "task", "ours", 2, 0))
     assert (found["lesson"]["steers"], found["collapse"], "effort" in found) == (2, {}, False)
     page = write_tables(tried, tried.results).read_text()
