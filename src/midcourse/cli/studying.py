@@ -61,6 +61,7 @@ def study(
         raise MissingExtra.of("train", "`midcourse study`") from error
     if (task is None) == (config is None):
         raise InputError("give either --task FILE (your own) or --config FILE (a whole study)")
+    own = Task.load(task) if task is not None else None  # a slip in it is told at once, not by every cell
     if config is not None:
         plan = Study.load(config, results)
     else:
@@ -79,7 +80,7 @@ def study(
         def find(name: str) -> Task | Corpus:
             if name in (corpora := plan.imported.get("corpora", {})):
                 return corpus_of(name, corpora[name])
-            return Task.load(task if task is not None else plan.folder / "tasks" / f"{name}.yaml")
+            return own or Task.load(plan.folder / "tasks" / f"{name}.yaml")
 
         def say(said: str) -> None:
             console.print(said, highlight=False, markup=False)
