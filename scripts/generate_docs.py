@@ -115,6 +115,7 @@ FOLDED = {"objective/losses"}
 """Folders of many alike, told of in one line."""
 LOSS_MARKS = ("<!-- losses: made by scripts/generate_docs.py from the registry -->", "<!-- /losses -->")
 WIDTH = 90
+STUDY_MARKS = ("<!-- study: made by scripts/generate_docs.py from benchmarks/results/study -->", "<!-- /study -->")
 NOTICE = "<!-- Made by scripts/generate_docs.py from the code; change it there. -->"
 
 
@@ -305,10 +306,21 @@ def _link(name: str) -> str:
     return f"[`{name}`](#{name.replace(' ', '-')})"
 
 
+def results_page() -> str:
+    """What was measured, with the study's tables in short as the committed results have them."""
+    from midcourse.workflows.study import Study
+    from midcourse.workflows.study.in_short import in_short
+
+    study = Study.load(ROOT / "recipes" / "study" / "study.yaml", ROOT / "benchmarks" / "results" / "study")
+    tables = [in_short(study, task, study.steers[0]) for task in study.headline]
+    return _between("docs/results.md", STUDY_MARKS, "\n\n".join(tables))
+
+
 PAGES = {
     "docs/cli.md": cli_page,
     "docs/configuration.md": configuration_page,
     "docs/losses.md": losses_page,
+    "docs/results.md": results_page,
     "README.md": readme,
 }
 

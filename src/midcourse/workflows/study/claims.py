@@ -11,7 +11,7 @@ from midcourse.workflows.study.cells import Study
 from midcourse.workflows.study.shown import Found, by_fork, by_text, percent, plain, table
 from midcourse.workflows.study.statistics import Difference, over_seeds
 
-__all__ = ["against", "claims", "least_drift", "of_seeds", "verdict"]
+__all__ = ["against", "arms", "claims", "least_drift", "of_seeds", "verdict"]
 
 DRIFT = 0.01
 """Nats per token on answers to unrelated prompts."""
@@ -21,6 +21,12 @@ FORK = "fork"
 """The method that the package trains with where nothing else is asked."""
 WITHIN = 0.05
 """By which share of the base's distinct 3-grams and lengths may differ."""
+
+
+def arms(study: Study) -> list[tuple[str, str]]:
+    """Arm and method of all that a table of the headline shows, in its order."""
+    same = [("same", m) for m in (*study.methods, *study.contenders)]
+    return same + [("own", m) for m in WHOLE if m in study.methods]
 
 
 def of_seeds(study: Study, task: str, method: str, steers: int, arm: str = "same") -> Found:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from midcourse.workflows.study.ablations import ablations
-from midcourse.workflows.study.cell import OURS, WHOLE, Cell
+from midcourse.workflows.study.cell import OURS, Cell
 from midcourse.workflows.study.cells import Study
-from midcourse.workflows.study.claims import against, claims, of_seeds
+from midcourse.workflows.study.claims import against, arms, claims, of_seeds
 from midcourse.workflows.study.held import held
 from midcourse.workflows.study.later_tables import imported, more_methods, steer_counts
 from midcourse.workflows.study.queue import left
@@ -74,9 +74,7 @@ def _block(study: Study, task: str, steers: int, folder: Path) -> list[str]:
         harm.append(["base", *costs([base], "base")])
         rows.append(["base", "", "0", *measures([base], "base", over_seeds(by_fork([base], "base"))), "", ""])
         places.append({"method": "base", **dot([base], "base")})
-    arms = [("same", m) for m in (*study.methods, *study.contenders)]
-    arms += [("own", m) for m in WHOLE if m in study.methods]
-    for arm, method in arms:
+    for arm, method in arms(study):
         found = of_seeds(study, task, method, steers, arm)
         if found:
             name = method if arm == "same" else f"{method}, own session"
