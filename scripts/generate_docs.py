@@ -1,4 +1,4 @@
-"""Write docs/cli.md, docs/configuration.md and parts of docs/losses.md and README.md; with --check, only compare them.
+"""Write docs/cli.md, docs/configuration.md and parts of docs/losses.md, docs/results.md and README.md; --check compares.
 
 The pages are committed, so that they can be read without running anything; scripts/check runs the check.
 """

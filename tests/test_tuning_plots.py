@@ -63,12 +63,14 @@ def test_the_page_names_settings_that_exist() -> None:
 
 def test_the_defaults_that_have_reasons_are_the_defaults() -> None:
     from midcourse import SteerConfig
+    from midcourse.objective import LossSettings
     from midcourse.objective.registry import find_loss
 
     part = PAGE.split("## Why the defaults")[1].split("\n## ")[0]
     told = dict(re.findall(r"^\| `(\w+)` \| `?([\w.-]+)`? \|", part, re.MULTILINE))
     ours = {f.name: f.default for f in dataclasses.fields(SteerConfig)}
-    ours |= {name: value for name, value in find_loss("fork").defaults.items() if ours[name] is None}
+    loss = {**dataclasses.asdict(LossSettings()), **find_loss("fork").defaults}
+    ours |= {name: value for name, value in loss.items() if ours.get(name, 0) is None}
     assert len(told) > 8
     assert {name: _read(value) for name, value in told.items()} == {name: ours[name] for name in told}
 
