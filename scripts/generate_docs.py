@@ -1,6 +1,7 @@
 """Write docs/cli.md, docs/configuration.md and parts of docs/losses.md, docs/results.md and README.md.
 
-With --check they are only compared. The pages are committed, so that they can be read without running anything; scripts/check runs the check.
+With --check they are only compared. The pages are committed, so that they can be read without running
+anything; scripts/check runs the check.
 """
 
 import argparse
