@@ -79,3 +79,20 @@ def test_only_an_ablation_can_be_asked_again(tmp_path, given, said):
     file.write_text(f"headline: [task]\nablations: {{a: {{}}}}\nasked_again: {given}\n")
     with pytest.raises(InputError, match=said):
         Study.load(file, tmp_path)
+
+
+def test_an_ablation_like_another_begins_with_it_and_is_held_against_it(study):
+    ablations = {"small": {"beta": 0.1}, "small, steep": {"like": "small", "decay": 0.5}}
+    study = replace(study, ablations=ablations, seeds=(0, 1), asked_again={})
+    assert study.changed("small, steep") == {**study.changed("small"), "decay": 0.5}
+    keep(study, Cell("ablation", "task", "fork", 100, 0, label="small"), again(0, 1, 2, 3))
+    keep(study, Cell("ablation", "task", "fork", 100, 0, label="small, steep"), again())
+    page = write_tables(study, study.results).read_text()
+    assert "| small, steep | small | 1 | **-100% [-100, -100]** |" in page
+
+
+def test_what_no_ablation_can_be_like_is_refused(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("headline: [task]\nablations: {a: {like: b}, b: {like: a}}\n")
+    with pytest.raises(InputError, match="'b' is `like` 'a'; expected another of a, b"):
+        Study.load(file, tmp_path)

@@ -189,7 +189,7 @@ def test_a_method_like_one_that_is_like_another_has_what_both_set(study):
 @pytest.mark.parametrize(("first", "second"), [("b", "nothing"), ("b", "a")])
 def test_a_method_like_none_is_refused(tmp_path, first, second):
     (tmp_path / "s.yaml").write_text(f"headline: [t]\nextra_methods: {{a: {{like: {first}}}, b: {{like: {second}}}}}\n")
-    with pytest.raises(InputError, match=rf"'b' is `like` '{second}'; expected another method: sft_full,"):
+    with pytest.raises(InputError, match=rf"'b' is `like` '{second}'; expected another of sft_full,"):
         Study.load(tmp_path / "s.yaml", tmp_path)
 
 

@@ -46,7 +46,30 @@ def _on(study: Study, task: str, folder: Path) -> list[str]:
     if whole:
         rows.insert(0, _row(f"nothing ({study.ablated}, seed {study.seeds[0]})", whole, {}))
         said += [_SAYS, _forest(folder, f"{task}-ablations", drawn, dot(whole)["drift"])]
-    return [*said, table(heads, rows)]
+    return [*said, table(heads, rows), _like(study, task)]
+
+
+def _like(study: Study, task: str) -> str:
+    """Ablations of an ablation, each against that one at the seeds of both."""
+    rows = []
+    for label, other in ((a, b) for a, settings in study.ablations.items() if (b := settings.get("like"))):
+        pairs = [
+            [
+                study.result(Cell("ablation", task, study.ablated, study.steers[0], seed, label=one))
+                for one in (label, other)
+            ]
+            for seed in study.seeds
+        ]
+        both = [(mine, its) for mine, its in pairs if mine is not None and its is not None]
+        if both:
+            mine, its = ([pair[n] for pair in both] for n in (0, 1))
+            drifts = [f"{dot(found)['drift']:.4f}" for found in (mine, its)]
+            differences = _differences(mine, its)
+            rows.append([label, other, str(len(both)), *(apart(differences[m]) for m in _COMPARED), *drifts])
+    if not rows:
+        return ""
+    heads = (*("it − that, " + said for said in _COMPARED.values()), "its drift on answers", "that one's")
+    return table(["changed", "against", "seeds", *heads], rows)
 
 
 def _results(study: Study, cells: Sequence[Cell]) -> Found:

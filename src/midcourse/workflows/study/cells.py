@@ -57,7 +57,7 @@ class Study:
     ablated: str = OURS
     """The method that ablations and variations begin with."""
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Label -> settings changed from it, on the first headline task."""
+    """Label -> settings changed from it, or from an ablation that it is `like`; on the first headline task."""
     asked_again: Mapping[str, int] = field(default_factory=dict)
     """Label of an ablation -> seeds with which it runs on the other headline tasks: no default is changed without."""
     extra_methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -108,7 +108,9 @@ class Study:
         if unknown := set(study.asked_again) - set(study.ablations):
             raise InputError(f"{path}: `asked_again` names {min(unknown)!r}, which is none of the `ablations`")
         for method in study._every_method():
-            study._like(method)
+            _chain(study._every_method(), method)
+        for label in study.ablations:
+            _chain(study.ablations, label)
         if unknown := set(study.wider_methods) - set(study.methods):
             raise InputError(f"{path}: `wider_methods` names {min(unknown)!r}; known are {', '.join(study.methods)}")
         counts = {m: len(list(study.grid(m))) for m in study.trials}
@@ -170,7 +172,7 @@ class Study:
 
     def trials_left(self, method: str) -> int:
         """Trials that choose the method's settings and have not run."""
-        of = self._like(method)[-1]
+        of = _chain(self._every_method(), method)[-1]
         return sum(self.result(c) is None for c in self.development_cells() if c.method == of)
 
     def chosen(self, method: str) -> dict[str, Any]:
@@ -189,19 +191,6 @@ class Study:
         own = dict(self._every_method()[method])
         like = own.pop("like", None)
         return {**(self.settings(like) if like else self.common), **own, **self.chosen(method)}
-
-    def _like(self, method: str) -> list[str]:
-        """The method, what it is like, what that one is like …
-
-        Raises:
-            InputError: That is no method, or comes back to one before it.
-        """
-        every, chain = self._every_method(), [method]
-        while like := every.get(chain[-1], {}).get("like"):
-            if like not in every or like in chain:
-                raise InputError(f"{chain[-1]!r} is `like` {like!r}; expected another method: {', '.join(every)}")
-            chain.append(like)
-        return chain
 
     def _every_method(self) -> dict[str, Mapping[str, Any]]:
         return {**self.methods, **self.extra_methods, **self.contenders}
@@ -240,12 +229,19 @@ class Study:
         for seed, task, method in product(self.seeds, self.headline, whole):
             yield Cell(stage, task, method, steers, seed, "own", self.settings(method))
 
+    def changed(self, ablation: str) -> dict[str, Any]:
+        """What an ablation is trained with."""
+        settings = self.settings(self.ablated)
+        for label in reversed(_chain(self.ablations, ablation)):
+            settings |= {name: value for name, value in self.ablations[label].items() if name != "like"}
+        return settings
+
     def _ablation_cells(self, steers: int) -> Iterator[Cell]:
-        for label, changed in self.ablations.items():
-            settings = {**self.settings(self.ablated), **changed}
+        for label in self.ablations:
+            settings = self.changed(label)
             yield Cell("ablation", self.headline[0], self.ablated, steers, 0, settings=settings, label=label)
         for (label, seeds), task in product(self.asked_again.items(), self.headline[1:]):
-            settings = {**self.settings(self.ablated), **self.ablations[label]}
+            settings = self.changed(label)
             for seed in self.seeds[:seeds]:
                 yield Cell("ablation", task, self.ablated, steers, seed, settings=settings, label=label)
 
@@ -258,6 +254,20 @@ class Study:
                 yield Cell("exploratory", task, method, steers, 0, settings=self.settings(method))
         for task, method, more in product(self.headline, self.wider, self.extra_steers):
             yield Cell("exploratory", task, method, more, 0, settings=self.settings(method))
+
+
+def _chain(every: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
+    """A method or an ablation, what it is like, what that one is like …
+
+    Raises:
+        InputError: That is none of them, or comes back to one before it.
+    """
+    chain = [name]
+    while like := every.get(chain[-1], {}).get("like"):
+        if like not in every or like in chain:
+            raise InputError(f"{chain[-1]!r} is `like` {like!r}; expected another of {', '.join(every)}")
+        chain.append(like)
+    return chain
 
 
 @lru_cache(maxsize=64)  # more than all trials, which every cell's settings ask for
