@@ -142,21 +142,26 @@ def dot(found: Found, who: str = "steered") -> dict[str, float]:
 
 
 def dots(folder: Path, name: str, values: Sequence[Mapping[str, Any]]) -> str:
-    """Recurrence, and again or unsound, against drift: one dot a method with its 95% interval. A model that is
+    """Recurrence, and again or unsound, against drift: one mark a method with its 95% interval. A model that is
     destroyed is low on the left and high on the right. Returns the Markdown that shows the picture."""
     if not values:
         return ""
     import altair as alt
 
-    wide = 1.3 * max(v["drift"] for v in values) or 1.0  # so that the last name has room
-    x = alt.X("drift:Q", title="drift on answers, nats per token", scale=alt.Scale(domain=[0, wide], nice=False))
+    # As good as a logarithm beyond 0.02, and the base has none.
+    near = alt.Scale(type="symlog", constant=0.02, domain=[0, 1.1 * max(v["drift"] for v in values) or 1.0], nice=False)
+    ticks = alt.Axis(values=[0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2], format="~g")
+    x = alt.X("drift:Q", title="drift on answers, nats per token", scale=near, axis=ticks)
+    name_of = {"title": None, "scale": alt.Scale(domain=[str(v["method"]) for v in values])}
+    shape, colour = alt.Shape("method:N", **name_of), alt.Color("method:N", **name_of)
     panels = []
     for measure, title in (("recurrence", "the error is made again"), ("flawed", "made again, or no sound text")):
         y = alt.Y(f"{measure}:Q", title=title, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
         chart = alt.Chart(alt.Data(values=list(values))).encode(x=x, y=y)
         bars = chart.mark_rule(opacity=0.5).encode(y=f"{measure} low:Q", y2=f"{measure} high:Q")
-        words = chart.mark_text(align="left", dx=7).encode(text="method:N")
-        panels.append((bars + chart.mark_circle(size=60) + words).properties(width=330, height=300))
+        # Open marks: where two lie on each other both are seen.
+        marks = chart.mark_point(size=70, strokeWidth=2, opacity=1).encode(shape=shape, color=colour)
+        panels.append((bars + marks).properties(width=330, height=300))
     alt.hconcat(*panels).save(folder / f"{name}.svg")
     return f"![Recurrence, and again or unsound, against drift]({name}.svg)"
 
