@@ -45,9 +45,8 @@ def test_a_row_is_a_method_in_words_with_its_seeds_and_both_arms_are_there(study
     assert base[:4] == ["base", "", "100% [100, 100]", "100%"]
     assert tuned[0] == "fine-tuning on the corrected texts (`sft_full`)"
     assert (tuned[1], tuned[2].split(" ")[0], tuned[3], tuned[-1]) == ("2", "50%", "50%", "0.2500")
-    assert (
-        tuned[4] == "6.50"
-    )  # the one text with fewer than half of its 3-grams differing is charged 14: (14 + 3 + 4 + 5) / 4
+    # The one text with fewer than half of its 3-grams differing is charged 14: (14 + 3 + 4 + 5) / 4.
+    assert tuned[4] == "6.50"
     assert later[:2] == ["`later`", "1"]
     assert own[:3] == ["fine-tuning on rewritten answers (`sft_full`, own session)", "1", "100% [100, 100]"]
 

@@ -312,6 +312,6 @@ def _check_later(value: Mapping[str, Any], path: Path) -> None:
     for more in ("extra_methods", "contenders"):
         known |= value.get(more) or {}
     corpora = (imported.get("corpora") or {}).values()
-    named = [*imported.get("methods", ()), *(m for c in corpora for m in c.get("methods", ()))]
+    named = [*imported.get("methods", ()), *(m for c in corpora for m in (c or {}).get("methods", ()))]
     if unknown := set(named) - set(known):
         raise InputError(f"{path}: `imported` names the method {min(unknown, key=str)!r}; known are {', '.join(known)}")
