@@ -95,6 +95,9 @@ def test_a_corpus_may_have_methods_of_its_own(tmp_path):
     file.write_text("headline: [task]\nimported: {corpora: {a: {methods: [no such]}}}\n")
     with pytest.raises(InputError, match="`imported` names the method 'no such'"):
         Study.load(file, tmp_path)
+    file.write_text("headline: [task]\nimported: {corpora: {a: }}\n")
+    with pytest.raises(InputError, match="the corpus 'a' takes format, files"):
+        Study.load(file, tmp_path)
 
 
 def test_what_a_corpus_sets_holds_for_all_its_trainings():

@@ -311,7 +311,9 @@ def _check_later(value: Mapping[str, Any], path: Path) -> None:
     known = dict(value.get("methods") or METHODS)
     for more in ("extra_methods", "contenders"):
         known |= value.get(more) or {}
-    corpora = (imported.get("corpora") or {}).values()
-    named = [*imported.get("methods", ()), *(m for c in corpora for m in (c or {}).get("methods", ()))]
+    corpora = imported.get("corpora") or {}
+    if (bare := next((n for n, c in corpora.items() if not isinstance(c, dict)), None)) is not None:
+        raise InputError(f"{path}: the corpus {bare!r} takes format, files, folds, settings and methods")
+    named = [*imported.get("methods", ()), *(m for c in corpora.values() for m in c.get("methods", ()))]
     if unknown := set(named) - set(known):
         raise InputError(f"{path}: `imported` names the method {min(unknown, key=str)!r}; known are {', '.join(known)}")
