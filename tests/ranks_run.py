@@ -60,6 +60,7 @@ def main(folder: Path, settings: dict) -> None:
     if made.ranks.first:
         (folder / "seen.json").write_text(json.dumps({"log": made.state.log_history, "drawn": drawn}))
         save_file({n: w.contiguous() for n, w in learnt.items()}, str(folder / "learnt.safetensors"))
+    made.ranks.leave()
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ def test_one_rank_has_everything_and_asks_nobody():
     assert alone.summed({"a": (1, 2)}) == {"a": [1.0, 2.0]}
     assert list(alone.rounds([1, 2], 9)) == [(1, True), (2, True)]
     assert list(alone.rounds([], 9, least=1)) == [(9, False)]
+    alone.leave()
 
 
 WAITING = """
@@ -71,7 +72,8 @@ else:
     sys.exit("nothing was said")
 assert here.by_first(work) == {"made": 7}
 print("agreed", flush=True)
-dist.destroy_process_group()
+here.leave()
+assert not dist.is_initialized()
 """
 
 
@@ -82,6 +84,7 @@ def test_what_one_rank_does_alone_all_hear_of(tmp_path: Path):
     words = [*agent, "--nproc_per_node", "2", str(tmp_path / "waiting.py")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, capture_output=True, text=True, timeout=600, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("agreed") == 2, done.stderr[-3000:]
 
 

@@ -42,6 +42,7 @@ def run(
     _tell_steps(trainer, console)
     trainer.train(resume_from_checkpoint=resume or None)
     trainer.save_model()
+    trainer.ranks.leave()
     if not trainer.ranks.first:
         return
     _note_in_store(plan["source"], trainer)

@@ -105,6 +105,17 @@ class Ranks:
         if self.count > 1:
             dist.barrier()
 
+    def leave(self) -> None:
+        """The end of a run that went well: nothing can be exchanged any more.
+
+        A process that ends without it may be aborted by gloo's threads, which outlive the interpreter
+        (https://github.com/pytorch/pytorch/pull/179291). After an error it is left out: whoever still computes would be
+        waited for.
+        """
+        self.wait()
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
+
     def by_first(self, work: Callable[[Callable[[], None]], T]) -> T:
         """What `work` returns on the first rank, told to all.
 
