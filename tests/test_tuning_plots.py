@@ -75,9 +75,11 @@ def test_the_defaults_that_have_reasons_are_the_defaults() -> None:
     assert {name: _read(value) for name, value in told.items()} == {name: ours[name] for name in told}
 
 
-def _read(value: str) -> bool | float | str:
+def _read(value: str) -> bool | float | str | None:
     if value in ("true", "false"):
         return value == "true"
+    if value == "None":
+        return None
     return float(value) if value[0].isdigit() else value
 
 
