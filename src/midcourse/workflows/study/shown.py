@@ -172,8 +172,11 @@ def curves(folder: Path, name: str, values: Sequence[Mapping[str, Any]]) -> str:
         return ""
     import altair as alt
 
+    ran = sorted({v["steers"] for v in values})
     chart = alt.Chart(alt.Data(values=list(values))).encode(
-        x=alt.X("steers:Q", title="steers", scale=alt.Scale(type="log")),
+        x=alt.X(
+            "steers:Q", title="steers", scale=alt.Scale(type="log", nice=False, padding=20), axis=alt.Axis(values=ran)
+        ),
         y=alt.Y("recurrence:Q", title="recurrence", axis=alt.Axis(format="%")),
         color=alt.Color("method:N", title=None),
     )
