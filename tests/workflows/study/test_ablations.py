@@ -91,8 +91,26 @@ def test_an_ablation_like_another_begins_with_it_and_is_held_against_it(study):
     assert "| small, steep | small | 1 | **-100% [-100, -100]** |" in page
 
 
+def test_a_variation_like_another_begins_with_it_and_is_held_against_it(study):
+    variations = {
+        "late": {"texts": {"habits": "late=4"}, "settings": {"beta": 0.1, "decay": 0.9}},
+        "late, long": {"like": "late", "texts": {"texts": "long"}, "settings": {"decay": 0.5}},
+    }
+    study = replace(study, variations=variations)
+    settings, texts = study.varied("late, long")
+    assert texts == {"habits": "late=4", "texts": "long"}
+    assert settings == {**study.settings("fork"), "beta": 0.1, "decay": 0.5}
+    keep(study, Cell("ablation", "task", "fork", 100, 0, label="late"), again(0, 1, 2, 3))
+    keep(study, Cell("ablation", "task", "fork", 100, 0, label="late, long"), again())
+    page = write_tables(study, study.results).read_text()
+    assert "| late, long | late | 1 | **-100% [-100, -100]** |" in page
+
+
 def test_what_no_ablation_can_be_like_is_refused(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text("headline: [task]\nablations: {a: {like: b}, b: {like: a}}\n")
     with pytest.raises(InputError, match="'b' is `like` 'a'; expected another of a, b"):
+        Study.load(file, tmp_path)
+    file.write_text("headline: [task]\nvariations: {a: {like: none}}\n")
+    with pytest.raises(InputError, match="'a' is `like` 'none'; expected another of a"):
         Study.load(file, tmp_path)

@@ -127,7 +127,7 @@ def test_more_prompts_are_nobodys_test():
         ("variations: {a: {texts: {chosen: guessed}}}", "typed, picked or rephrased"),
         ("variations: {a: {texts: {habits: lazy}}}", "habits are"),
         ("variations: {a: {texts: {beside: none.jsonl}}}", "holds no such file"),
-        ("variations: {a: {window: 3}}", "takes `texts` and `settings`"),
+        ("variations: {a: {window: 3}}", "takes `like`, `texts` and `settings`"),
         ("variations: {a: {texts: late}}", "expected ways such as"),
         ("further: none.jsonl", "holds no such file"),
         ("ablated: best", "`ablated` is 'best'; expected one of"),

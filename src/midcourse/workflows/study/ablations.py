@@ -50,9 +50,10 @@ def _on(study: Study, task: str, folder: Path) -> list[str]:
 
 
 def _like(study: Study, task: str) -> str:
-    """Ablations of an ablation, each against that one at the seeds of both."""
+    """Ablations of an ablation and variations of a variation, each against that one at the seeds of both."""
     rows = []
-    for label, other in ((a, b) for a, settings in study.ablations.items() if (b := settings.get("like"))):
+    every = {**study.ablations, **study.variations}
+    for label, other in ((a, b) for a, changed in every.items() if (b := changed.get("like"))):
         pairs = [
             [
                 study.result(Cell("ablation", task, study.ablated, study.steers[0], seed, label=one))

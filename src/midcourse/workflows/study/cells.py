@@ -109,8 +109,9 @@ class Study:
             raise InputError(f"{path}: `asked_again` names {min(unknown)!r}, which is none of the `ablations`")
         for method in study._every_method():
             _chain(study._every_method(), method)
-        for label in study.ablations:
-            _chain(study.ablations, label)
+        for changes in (study.ablations, study.variations):
+            for label in changes:
+                _chain(changes, label)
         if unknown := set(study.wider_methods) - set(study.methods):
             raise InputError(f"{path}: `wider_methods` names {min(unknown)!r}; known are {', '.join(study.methods)}")
         counts = {m: len(list(study.grid(m))) for m in study.trials}
@@ -236,6 +237,15 @@ class Study:
             settings |= {name: value for name, value in self.ablations[label].items() if name != "like"}
         return settings
 
+    def varied(self, variation: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a variation is trained with, and how its texts are made."""
+        settings = self.settings(self.ablated)
+        texts: dict[str, Any] = {}
+        for label in reversed(_chain(self.variations, variation)):
+            settings |= self.variations[label].get("settings", {})
+            texts |= self.variations[label].get("texts", {})
+        return settings, texts
+
     def _ablation_cells(self, steers: int) -> Iterator[Cell]:
         for label in self.ablations:
             settings = self.changed(label)
@@ -257,7 +267,7 @@ class Study:
 
 
 def _chain(every: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
-    """A method or an ablation, what it is like, what that one is like …
+    """A method, an ablation or a variation, what it is like, what that one is like …
 
     Raises:
         InputError: That is none of them, or comes back to one before it.
@@ -298,8 +308,8 @@ def _check_later(value: Mapping[str, Any], path: Path) -> None:
     """Refuse variations, further prompts and corpora that cannot be used."""
     for label, changed in (value.get("variations") or {}).items():
         where = f"{path}: variation {label!r}"
-        if not isinstance(changed, dict) or set(changed) - {"texts", "settings"}:
-            raise InputError(f"{where} takes `texts` and `settings`, got {changed!r}")
+        if not isinstance(changed, dict) or set(changed) - {"like", "texts", "settings"}:
+            raise InputError(f"{where} takes `like`, `texts` and `settings`, got {changed!r}")
         check_ways(changed.get("texts", {}), where, path.parent)
     if value.get("further") is not None:
         check_ways({"further": value["further"]}, str(path), path.parent)

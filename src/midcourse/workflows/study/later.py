@@ -39,9 +39,8 @@ def in_prompt_cells(study: "Study", steers: int) -> Iterator[Cell]:
 
 def variation_cells(study: "Study", steers: int) -> Iterator[Cell]:
     """The ablated method on texts that were made in another way."""
-    for label, changed in study.variations.items():
-        settings = {**study.settings(study.ablated), **changed.get("settings", {})}
-        texts = changed.get("texts", {})
+    for label in study.variations:
+        settings, texts = study.varied(label)
         yield Cell("ablation", study.headline[0], study.ablated, steers, 0, settings=settings, label=label, texts=texts)
 
 
