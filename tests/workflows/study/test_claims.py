@@ -83,6 +83,18 @@ def test_the_method_of_the_package_is_compared_behind_ours(study):
     assert row(said[at:], "broken rules")[-1] == "kept"
 
 
+def test_the_comparison_with_fewer_steers_stands_behind_that_with_more(study):
+    study = replace(study, steers=(100, 30))
+    assert claims(study) == []
+    for steers, again in ((100, 0.4), (30, 0.8)):
+        keep(study, Cell("headline", "t", "ours", steers, 0), result(again=again, flawed=again, broken=0))
+        keep(study, Cell("headline", "t", "sft_full", steers, 0), result(again=0.6, flawed=0.6, broken=1))
+    said = claims(study)
+    (at,) = (n for n, part in enumerate(said) if part == "### ours with 30 steers")
+    assert row(said[:at], "same session", "sft_full")[-1] == "lower on both"
+    assert row(said[at:], "same session", "sft_full")[-1] == "**higher on both**"
+
+
 def test_what_was_found_later_is_compared_with_all_and_claims_nothing(study):
     study = replace(study, contenders={"late": {"like": "ours", "loss_type": "fork", "retain_discount": 1.0}})
     assert Cell("headline", "t", "late", 100, 0).path in {c.path for c in study.cells()}

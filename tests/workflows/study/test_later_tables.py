@@ -50,9 +50,11 @@ def test_more_methods_and_numbers_of_steers_are_shown(study):
     forks = [fork(n, n, 1.0, -1.0) for n in range(4)]
     for steers in (10, 100):
         keep(study, Cell("headline", "task", "ours", steers, 0), found(forks))
-    keep(study, Cell("exploratory", "task", "in_prompt", 100, 0), found(forks, recurrence=0.1))
+    again = [fork(n, n, 1.0, 1.0 if n == 0 else -1.0) for n in range(4)]
+    keep(study, Cell("exploratory", "task", "in_prompt", 100, 0), found(again, recurrence=0.1))
     page = write_tables(study, study.results).read_text()
-    assert "| in_prompt | 0%" in page
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| in_prompt | 25%")]
+    assert [[cell.split()[0] for cell in row[-2:]] for row in rows] == [["-25%", "-25%"]]  # ours - it, both measures
     assert "| recurrence | 10 steers | 100 steers |" in page
     assert (study.results / "task-steers.svg").is_file()
     assert re.search(r"- `same/task`: .*\bsft_full-10-0\b", page)

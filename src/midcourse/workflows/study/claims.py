@@ -43,7 +43,7 @@ def against(ours: Found, theirs: Found) -> list[Difference | None]:
 
 
 def claims(study: Study) -> list[str]:
-    """Both tables; empty before ours and a baseline ran."""
+    """Both tables of each method, and the comparison with fewer steers; empty before ours and a baseline ran."""
     steers = study.steers[0]
     said = []
     heads = {OURS: f"## The primary comparison, {steers} steers"}
@@ -53,6 +53,9 @@ def claims(study: Study) -> list[str]:
     for one, head in heads.items():
         compared = _comparisons(study, steers, one)
         said += [*([head, *compared] if compared else []), *_targets(study, study.headline[0], steers, one)]
+        for fewer in study.steers[1:]:
+            compared = _comparisons(study, fewer, one)
+            said += [f"### {one} with {fewer} steers", *compared] if compared else []
     return said
 
 

@@ -5,6 +5,7 @@ Made from the committed results alone, like the headline's, and marked as what t
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from midcourse.workflows.study.statistics import Difference, over_seeds
 
 __all__ = ["imported", "more_methods", "steer_counts"]
 
+_MEASURES = {"recurrence": "recurrence", "flawed": "again or unsound"}
+
 
 def more_methods(study: Study) -> list[str]:
     """Methods beside those of the headline, and tasks beside its two; one seed."""
@@ -24,19 +27,29 @@ def more_methods(study: Study) -> list[str]:
     shown = [(task, [*study.extra_methods, IN_PROMPT]) for task in study.headline]
     shown += [(task, ["base", *study.wider]) for task in study.exploratory]
     for task, methods in shown:
-        ours = study.result(Cell("headline", task, OURS, first, study.seeds[0]))
+        cells = {
+            one: Cell("headline", task, one, first, study.seeds[0]) for one in dict.fromkeys((OURS, study.ablated))
+        }
         rows = []
         for method in methods:
             who = "base" if method == "base" else "steered"
             found = study.result(Cell("exploratory", task, method, first if who == "steered" else 0, 0))
             if found is not None:
-                against = over_seeds(by_fork([ours]), by_fork([found], who)) if ours and method != OURS else None
                 own = measures([found], who, over_seeds(by_fork([found], who)))
-                rows.append([method, *own, percent(against, sign="+")])
+                others = [study.result(cell) if one != method else None for one, cell in cells.items()]
+                rows.append([method, *own, *(said for other in others for said in _less(other, found, who))])
         if rows:
-            head = ["method", *NAMES, "ours − it, recurrence"]
+            head = ["method", *NAMES, *(f"{one} − it, {said}" for one in cells for said in _MEASURES.values())]
             parts += [f"## {task}, {first} steers: more methods, one seed (exploratory)", table(head, rows)]
     return parts
+
+
+def _less(one: dict[str, Any] | None, found: dict[str, Any], who: str) -> list[str]:
+    """Both measures of one result less those of another, paired by fork; empty where there is none."""
+    if one is None:
+        return [""] * len(_MEASURES)
+    pairs = [(by_fork([one], measure=m), by_fork([found], who, measure=m)) for m in _MEASURES]
+    return [percent(over_seeds(a, b), sign="+") for a, b in pairs]
 
 
 def steer_counts(study: Study, folder: Path) -> list[str]:
